@@ -1,0 +1,180 @@
+"""What may be asked of payment orders, merchants and books: validated once, here, whoever asks (API, import, console).
+
+Unknown fields are refused and integers are strict: 10.0, "10" and true are not amounts. A text that holds a card number is
+refused before any other rule is looked at, and no message ever quotes the input. Rules that need more than one field of
+the domain (splits that sum to the amount, currencies that exist, limits of amounts) are the domain's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from payments.card_numbers import refuse_card_numbers
+
+MAX_ATTEMPTS = 100
+MAX_SPLITS = 500
+
+_UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def _uuid_text(value: str) -> str:
+    lowered = value.lower()
+    if _UUID_TEXT.fullmatch(lowered) is None:
+        raise ValueError("must be a UUID as text, like 1b4e28ba-2fa1-11d2-883f-0016d3cca427")
+    return lowered
+
+
+def _printable(value: str) -> str:
+    if any(ord(char) < 0x20 or 0xD800 <= ord(char) <= 0xDFFF for char in value):
+        raise ValueError("must not hold control characters")
+    return value
+
+
+UuidText = Annotated[str, Field(strict=True), AfterValidator(_uuid_text)]
+"""128 bits in the usual text form; version and variant bits are not demanded, ids of other systems seldom have them."""
+Text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=255), AfterValidator(_printable)]
+Name = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+CurrencyCode = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")]
+MinorUnits = Annotated[int, Field(strict=True)]
+BookNumber = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+MetadataKey = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+
+
+class Command(BaseModel):
+    """A request as somebody sent it. Raises pydantic.ValidationError (without the input) or CardNumberRefused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_card_number(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            refuse_card_numbers(data)
+        return data
+
+
+class Part(BaseModel):
+    """A member of a command that is an object of its own; the command it is part of has looked at its texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class SplitPart(Part):
+    """What of the order's amount is due to one seller, in minor units of the order's currency."""
+
+    seller_id: Text
+    amount_minor: MinorUnits
+
+
+class RecordedPayment(Part):
+    """A payment that already happened elsewhere: a fact that becomes an attempt on the rail `recorded`, without a call.
+
+    Zero is allowed (a voucher used up): it is recorded and posts nothing. `effective_at` is when the money moved.
+    """
+
+    method: Name
+    amount_minor: Annotated[int, Field(strict=True, ge=0)]
+    effective_at: AwareDatetime
+    cost_minor: Annotated[int, Field(strict=True, ge=0)] = 0
+    rail_reference: Text | None = None
+    details: dict[MetadataKey, Text] = Field(default_factory=dict)
+
+
+class CreateOrder(Command):
+    """Ask for a payment order. `order_id` is the idempotency key; `merchant_id` its owner, null for the book's own orders.
+
+    No splits = all of it is due to the owner. `rail` null = payments are recorded or come later, nothing is called.
+    """
+
+    book: BookNumber
+    order_id: UuidText
+    amount_minor: MinorUnits
+    currency: CurrencyCode
+    merchant_id: UuidText | None = None
+    splits: Annotated[tuple[SplitPart, ...], Field(max_length=MAX_SPLITS)] = ()
+    capture_mode: Literal["automatic", "manual"] = "automatic"
+    rail: Name | None = None
+    payment_token: Text | None = None
+    reference: Text | None = None
+    metadata: Annotated[dict[MetadataKey, Text], Field(max_length=50)] = Field(default_factory=dict)
+    expires_at: AwareDatetime | None = None
+    recorded: Annotated[tuple[RecordedPayment, ...], Field(max_length=MAX_ATTEMPTS)] = ()
+
+
+class RecordPayment(Command):
+    """Add payments that happened elsewhere to an order that exists; `record_id` is the key of this request."""
+
+    book: BookNumber
+    order_id: UuidText
+    record_id: UuidText
+    recorded: Annotated[tuple[RecordedPayment, ...], Field(min_length=1, max_length=MAX_ATTEMPTS)]
+
+
+class CaptureOrder(Command):
+    """Take (a part of) what is authorised. `capture_id` is this capture's own idempotency key; no amount = the rest.
+
+    `final` gives back what this capture leaves uncaptured.
+    """
+
+    book: BookNumber
+    order_id: UuidText
+    capture_id: UuidText
+    amount_minor: MinorUnits | None = None
+    final: Annotated[bool, Field(strict=True)] = True
+
+
+class CancelOrder(Command):
+    """Give an order up: without attempts it ends at once, an authorisation is asked back from its rail."""
+
+    book: BookNumber
+    order_id: UuidText
+    reason: Text = "requested"
+
+
+class RegisterMerchant(Command):
+    """Make a merchant known to a book. The same id with the same reference again changes nothing."""
+
+    book: BookNumber
+    merchant_id: UuidText
+    reference: Text | None = None
+
+
+class OpenBook(Command):
+    """Open a tenant's ledger. The commission is what the platform keeps of each seller's share, in basis points."""
+
+    book: BookNumber
+    name: Text
+    commission_bps: Annotated[int, Field(strict=True, ge=0, le=10_000)]
+
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+def fingerprint(command: Command) -> str:
+    """SHA-256 of the command's canonical JSON (members sorted, defaults filled in, times in UTC), key and book left out.
+
+    Two bodies that mean the same have the same fingerprint; it is kept in the event that the key created.
+    """
+    body = {name: value for name, value in command.__dict__.items() if name not in _NOT_BODY}
+    return hashlib.sha256(_ENCODER.encode(_plain(body))).hexdigest()
+
+
+_NOT_BODY = frozenset({"book", "order_id", "capture_id", "record_id"})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return {name: _plain(member) for name, member in value.__dict__.items()}
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(member) for member in value]
+    if isinstance(value, datetime):
+        return value.timestamp()
+    return value
