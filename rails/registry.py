@@ -1,0 +1,32 @@
+"""The one place to add a rail: a line in `FACTORIES`; the contract test finds it there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rails import recorded, simulated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rails.port import Rail
+
+FACTORIES: Final[Mapping[str, Callable[[Mapping[str, str]], Rail]]] = {
+    recorded.NAME: recorded.from_settings,
+    simulated.NAME: simulated.from_settings,
+}
+
+
+class RailNotRegistered(LookupError):
+    """A name that no adapter answers to."""
+
+
+def open_rail(name: str, settings: Mapping[str, str]) -> Rail:
+    """An adapter that is ready to be called; `settings` are that rail's own (see `from_settings` in its file).
+
+    Raises `RailNotRegistered`, and the `ValueError`s of the rail's `from_settings`. Opening sends nothing.
+    """
+    factory = FACTORIES.get(name)
+    if factory is None:
+        raise RailNotRegistered(f"rail {name!r} is not registered: choose one of {', '.join(sorted(FACTORIES))}")
+    return factory(settings)

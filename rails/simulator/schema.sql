@@ -1,0 +1,44 @@
+create table if not exists authorisations (
+    id text primary key,
+    attempt_key text not null unique,
+    order_id text not null,
+    attempt integer not null,
+    amount_minor integer not null check (amount_minor > 0),
+    currency text not null,
+    payment_token text not null,
+    status text not null check (status in ('authorised', 'captured', 'declined', 'voided')),
+    captured_minor integer not null default 0,
+    cost_minor integer not null default 0,
+    released_minor integer not null default 0,
+    decline_code text,
+    decline_class text,
+    capture_before text,
+    created_at text not null,
+    check (captured_minor + released_minor <= amount_minor)
+) strict;
+
+create index if not exists authorisations_by_order on authorisations (order_id);
+
+create table if not exists captures (
+    capture_key text primary key,
+    authorisation_id text not null references authorisations (id),
+    currency text not null,
+    amount_minor integer not null check (amount_minor > 0),
+    cost_minor integer not null,
+    status text not null check (status in ('captured', 'declined')),
+    decline_code text,
+    decline_class text,
+    final integer not null,
+    created_at text not null
+) strict;
+
+create index if not exists captures_by_authorisation on captures (authorisation_id);
+
+-- One row per idempotency key, written in the transaction of its effect. The key's operation is part of the
+-- fingerprint, so that a key used for an authorisation cannot be used again for a capture.
+create table if not exists replies (
+    key text primary key,
+    fingerprint blob not null,
+    status integer not null,
+    body text not null
+) strict, without rowid;
