@@ -1,0 +1,71 @@
+"""What tests share: one PostgreSQL for the run, and a fresh, migrated database for each test that asks for one."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from daybook.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresFailed
+from daybook.migrate import migrate
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server to create databases on: the one of DAYBOOK_TEST_DATABASE_URL, else an embedded one for this run."""
+    external = os.environ.get("DAYBOOK_TEST_DATABASE_URL")
+    if external:
+        yield external
+        return
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    try:
+        server.start()
+    except EmbeddedPostgresFailed as problem:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"no PostgreSQL for this test: {problem}")
+    try:
+        yield server.conninfo()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def template_database(server_url: str) -> Iterator[str]:
+    """The name of a database migrated once, which each test's own is a copy of."""
+    name = f"daybook_template_{uuid.uuid4().hex[:12]}"
+    _create(server_url, name)
+    try:
+        migrate(make_conninfo(server_url, dbname=name))
+        yield name
+    finally:
+        _drop(server_url, name)
+
+
+@pytest.fixture
+def database_url(server_url: str, template_database: str) -> Iterator[str]:
+    """The connection string of a fresh, migrated database of this test's own."""
+    name = f"daybook_test_{uuid.uuid4().hex[:12]}"
+    _create(server_url, name, template_database)
+    try:
+        yield make_conninfo(server_url, dbname=name)
+    finally:
+        _drop(server_url, name)
+
+
+def _create(server_url: str, name: str, template: str = "template0") -> None:
+    command = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(command)
+
+
+def _drop(server_url: str, name: str) -> None:
+    # FORCE: a test that was killed in the middle may have left a connection behind.
+    command = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(command)
