@@ -60,12 +60,14 @@ def check_horizon(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     """Raise `LogAboveHorizon` unless every stored position lies below the point where new ones begin.
 
     After a logical restore transaction ids start again from a small number and positions made from them would land in
-    the past, where no follower looks. The cure is to raise ``log_base()`` above the greatest position.
+    the past, where no follower looks. The cure is to raise ``log.base()`` above the greatest position.
     """
-    row = connection.execute("SELECT coalesce(max(position), 0) >= log_horizon(), max(position) FROM events").fetchone()
+    row = connection.execute(
+        "SELECT coalesce(max(position), 0) >= log.horizon(), max(position) FROM log.events"
+    ).fetchone()
     if row is not None and row[0]:
         raise LogAboveHorizon(
-            f"the log ends at position {row[1]}, at or above its horizon; after a restore raise log_base() above "
+            f"the log ends at position {row[1]}, at or above its horizon; after a restore raise log.base() above "
             "((max(position) >> 20) + 1) << 20 before starting"
         )
 
