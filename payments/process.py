@@ -1,0 +1,184 @@
+"""The payment process: follows order events and lets the rails do what orders ask for.
+
+An event only says *look at this order*; what is done is decided by the order's folded state (`payments.attempts`). So
+an event that is seen twice, or again after a crash, is harmless. Rails are called by a bounded pool, one call per order
+at a time. The checkpoint is the highest position below which all work is finished: after SIGKILL everything above it is
+looked at again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+from eventsourcing.persistence import Tracking
+
+from eventlog.errors import LogUnavailable
+from eventlog.follower import Follower
+from eventlog.recorded import Recorded
+
+NAME = "payments"
+TOPICS = (
+    "payment-order.created.v1",
+    "payment-order.attempt-outcome-unknown.v1",
+    "payment-order.capture-requested.v1",
+    "payment-order.void-requested.v1",
+)
+WORKERS = 16
+IN_FLIGHT = 1_000
+CHECKPOINT_SECONDS = 1.0
+RETRY_SECONDS = 2.0
+
+log = structlog.get_logger()
+
+
+class Checkpoints(Protocol):
+    """Where the process keeps how far it has come; both recorders do."""
+
+    def insert_tracking(self, tracking: Tracking) -> None: ...
+
+    def max_tracking_id(self, application_name: str) -> int | None: ...
+
+
+Advance = Callable[[int, UUID], bool]
+"""Does what the order (book, stream) asks for; False = look again later, its outcome could not be written down."""
+
+
+class Unfinished:
+    """The positions whose work is not finished; knows the checkpoint. Not thread-safe: its owner holds a lock."""
+
+    def __init__(self, position: int) -> None:
+        self._seen = position
+        self._open: dict[int, None] = {}
+
+    def begin(self, position: int) -> None:
+        """Positions begin in log order, so the dict's order is theirs and its first key the lowest."""
+        self._open[position] = None
+        self._seen = max(self._seen, position)
+
+    def finish(self, positions: Sequence[int]) -> None:
+        for position in positions:
+            self._open.pop(position, None)
+
+    def passed(self, position: int) -> None:
+        """Nothing up to `position` is still to come from the follower."""
+        self._seen = max(self._seen, position)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def checkpoint(self) -> int:
+        """Everything up to and including this position is finished."""
+        lowest = next(iter(self._open), None)
+        return self._seen if lowest is None else lowest - 1
+
+
+class PaymentProcess:
+    """Runs `advance` for every order that an event names; see the module for what it promises."""
+
+    def __init__(
+        self, checkpoints: Checkpoints, follower: Callable[[int], Follower], advance: Advance, workers: int = WORKERS
+    ) -> None:
+        self._checkpoints = checkpoints
+        self._advance = advance
+        start = checkpoints.max_tracking_id(NAME) or 0
+        self._written = start
+        self._unfinished = Unfinished(start)
+        self._follower = follower(start)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="rail")
+        self._lock = threading.Condition()
+        self._waiting: dict[UUID, list[int]] = {}
+        self._stopping = threading.Event()
+
+    @property
+    def checkpoint(self) -> int:
+        with self._lock:
+            return self._unfinished.checkpoint
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set; a log that cannot be reached is waited for. Calls under way are finished first."""
+        try:
+            while not stop.is_set():
+                try:
+                    self.step(CHECKPOINT_SECONDS)
+                except LogUnavailable as unavailable:
+                    log.warning("payments.log_unavailable", reason=str(unavailable))
+                    stop.wait(RETRY_SECONDS)
+        finally:
+            self.close()
+
+    def step(self, timeout: float) -> int:
+        """Take in one batch of events, at most `timeout` seconds of waiting; answers how many."""
+        with self._lock:
+            self._lock.wait_for(lambda: len(self._unfinished) < IN_FLIGHT, timeout)
+            if len(self._unfinished) >= IN_FLIGHT:
+                return 0
+        rows = self._follower.next_batch(timeout)
+        for row in rows:
+            self._take(row)
+        with self._lock:
+            self._unfinished.passed(self._follower.position)
+        self.write_checkpoint()
+        return len(rows)
+
+    def settle(self, timeout: float = 30.0) -> bool:
+        """Wait until nothing is unfinished; False when `timeout` seconds were not enough."""
+        with self._lock:
+            settled = self._lock.wait_for(lambda: not len(self._unfinished), timeout)
+        self.write_checkpoint()
+        return settled
+
+    def write_checkpoint(self) -> None:
+        """Keep how far everything is finished. Losing it costs looking at orders again, nothing else."""
+        position = self.checkpoint
+        if position > self._written:
+            self._checkpoints.insert_tracking(Tracking(NAME, position))
+            self._written = position
+
+    def close(self) -> None:
+        """Finish the calls under way, start none of the waiting ones, keep the checkpoint."""
+        self._stopping.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        try:
+            self.write_checkpoint()
+        except LogUnavailable as unavailable:
+            log.warning("payments.checkpoint_not_kept", reason=str(unavailable))
+
+    def _take(self, row: Recorded) -> None:
+        with self._lock:
+            self._unfinished.begin(row.position)
+            if row.stream_id in self._waiting:  # its call is under way or queued: looked at again when that is over
+                self._waiting[row.stream_id].append(row.position)
+                return
+            self._waiting[row.stream_id] = [row.position]
+        self._pool.submit(self._work, row.book, row.stream_id)
+
+    def _work(self, book: int, stream_id: UUID) -> None:
+        while not self._stopping.is_set():
+            with self._lock:
+                begun = len(self._waiting[stream_id])
+            if not self._attempt(book, stream_id):
+                self._stopping.wait(RETRY_SECONDS)
+                continue
+            with self._lock:
+                positions = self._waiting[stream_id]
+                self._unfinished.finish(positions[:begun])
+                del positions[:begun]
+                self._lock.notify_all()
+                if not positions:
+                    del self._waiting[stream_id]
+                    return
+
+    def _attempt(self, book: int, stream_id: UUID) -> bool:
+        try:
+            return self._advance(book, stream_id)
+        except LogUnavailable as unavailable:
+            log.warning("payments.log_unavailable", stream_id=str(stream_id), reason=str(unavailable))
+        except Exception:  # one order that cannot be advanced must neither stop the others nor pass as finished
+            log.exception("payments.advance_failed", stream_id=str(stream_id))
+        return False
