@@ -1,0 +1,63 @@
+"""How the log's connections are made: what every session of the application must be set to, in one place."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from eventlog.errors import LogUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# A stuck writer holds every follower back: it is ended by the server. Keepalives find a dead peer within a minute.
+SESSION = (
+    "-c role=daybook_app -c idle_in_transaction_session_timeout=10s -c lock_timeout=10s "
+    "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 -c timezone=UTC"
+)
+READ_SECONDS_MAX = 15.0
+
+
+def connect(database_url: str) -> psycopg.Connection[Any]:
+    """A session of the application's role in autocommit: each statement has a snapshot of its own."""
+    return psycopg.connect(database_url, autocommit=True, options=SESSION, prepare_threshold=1)
+
+
+class Readers:
+    """A small pool for reads, which may be repeated: a lost connection is replaced and the read done again."""
+
+    def __init__(self, database_url: str, size_max: int = 8) -> None:
+        self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
+            database_url,
+            min_size=1,
+            max_size=size_max,
+            kwargs={"autocommit": True, "options": SESSION, "prepare_threshold": 1},
+            open=True,
+            name="log-readers",
+        )
+
+    def read(self, query: Callable[[psycopg.Connection[Any]], Any]) -> Any:
+        """Runs a read, again if the connection is lost under it. Raises LogUnavailable when that takes too long."""
+        give_up_at = time.monotonic() + READ_SECONDS_MAX
+        while True:
+            try:
+                with self._pool.connection(timeout=READ_SECONDS_MAX) as connection:
+                    return query(connection)
+            except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed) as error:
+                if time.monotonic() > give_up_at or isinstance(error, PoolClosed):
+                    message = f"The log cannot be read: {error}"
+                    raise LogUnavailable(message) from error
+                time.sleep(0.05)
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection[Any]]:
+        """A pooled session for a caller who handles its loss himself."""
+        with self._pool.connection(timeout=READ_SECONDS_MAX) as connection:
+            yield connection
+
+    def close(self) -> None:
+        self._pool.close()

@@ -1,0 +1,130 @@
+"""Knows how far the log can be read: one reader per process, woken by LISTEN, polling when nothing wakes it.
+
+Events become readable only below the horizon (see migrations/0001_event_log.sql). Each second that brought events the
+reader also writes a time mark, by which "as of 14:00" becomes a position once and for all.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHANNEL = "daybook_log"
+POLL_SECONDS = 0.25
+NOTIFY_INTERVAL_SECONDS = 0.004
+LAST_READABLE = """
+select position from log.events where position < (select log.horizon()) order by position desc limit 1
+"""
+MARK = """
+insert into log.time_marks (marked_at, position) select clock_timestamp(), %b::bigint
+ where not exists (select from log.time_marks where marked_at > clock_timestamp() - interval '1 second')
+on conflict do nothing
+"""
+POSITION_AT = "select position from log.time_marks where marked_at <= %b order by marked_at desc limit 1"
+
+
+class Horizon(Protocol):
+    """What a follower needs to know; `last` is the position of the last readable event, 0 when there is none."""
+
+    @property
+    def last(self) -> int: ...
+
+    def wait(self, after: int, timeout: float) -> int:
+        """Blocks until an event beyond `after` is readable or `timeout` seconds have passed; answers `last`."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class HorizonReader:
+    """The process's one reader of the horizon. Survives a lost connection: it reconnects and polls meanwhile."""
+
+    def __init__(self, connect: Callable[[], psycopg.Connection[Any]], *, marks: bool = True) -> None:
+        self._connect = connect
+        self._marks = marks
+        self._last = 0
+        self._moved = threading.Condition()
+        self._closing = threading.Event()
+        self._marked = (0, 0.0)
+        self.reconnects = 0
+        self._thread = threading.Thread(target=self._run, name="horizon", daemon=True)
+        self._thread.start()
+
+    @property
+    def last(self) -> int:
+        return self._last
+
+    def wait(self, after: int, timeout: float) -> int:
+        with self._moved:
+            self._moved.wait_for(lambda: self._last > after or self._closing.is_set(), timeout)
+            return self._last
+
+    def close(self) -> None:
+        self._closing.set()
+        with self._moved:
+            self._moved.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                with self._connect() as connection:
+                    connection.execute(f"listen {CHANNEL}")
+                    while not self._closing.is_set():
+                        self._read(connection)
+                        for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+                            pass
+            except psycopg.Error:
+                self.reconnects += 1
+                self._closing.wait(POLL_SECONDS)
+
+    def _read(self, connection: psycopg.Connection[Any]) -> None:
+        row = connection.execute(LAST_READABLE, prepare=True).fetchone()
+        last = row[0] if row else 0
+        if last != self._last:
+            with self._moved:
+                self._last = last
+                self._moved.notify_all()
+        marked, at = self._marked
+        if self._marks and last != marked and time.monotonic() - at >= 1.0:
+            connection.execute(MARK, [last])
+            self._marked = (last, time.monotonic())
+
+
+class Notifier:
+    """Tells followers that a commit has happened: outside the write transaction and coalesced, because NOTIFY takes
+    a database-wide lock at its commit. A notice that gets lost costs a follower one poll, never an event."""
+
+    def __init__(self, connect: Callable[[], psycopg.Connection[Any]]) -> None:
+        self._connect = connect
+        self._wanted = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Costs the writer nothing but a flag."""
+        self._wanted.set()
+
+    def close(self) -> None:
+        self._closing = True
+        self._wanted.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closing:
+            try:
+                with self._connect() as connection:
+                    while not self._closing:
+                        self._wanted.wait()
+                        self._wanted.clear()
+                        connection.execute(f"notify {CHANNEL}")
+                        time.sleep(NOTIFY_INTERVAL_SECONDS)
+            except psycopg.Error:
+                time.sleep(POLL_SECONDS)
