@@ -1,0 +1,87 @@
+"""Every knob of the program, in one validated place: ``DAYBOOK_<NAME>`` in the environment.
+
+Two homes never share a file, a socket or a database, so several copies of the program run side by side once their ports
+differ.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from daybook.embedded_postgres import socket_directory
+
+ENGINE_SOCKET = "engine.sock"
+DATABASE_NAME = "daybook"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """What one running copy of Daybook is told from outside. Raises pydantic's ``ValidationError``, naming the field."""
+
+    model_config = SettingsConfigDict(env_prefix="DAYBOOK_", extra="ignore", frozen=True)
+
+    home: Path = Field(default=Path(".daybook"), description="Directory that holds all state of this copy.")
+    database_url: str | None = Field(
+        default=None, description="libpq connection string of a server of one's own; without it one is started under home."
+    )
+    book: int = Field(default=1, ge=1, le=2**31 - 1, description="The tenant's ledger that commands work on by default.")
+    commission_bps: int = Field(
+        default=1000, ge=0, le=10_000, description="Platform commission of a newly opened book, in hundredths of a percent."
+    )
+
+    api_host: str = Field(default="127.0.0.1", description="Address the API listens on.")
+    api_port: Port = Field(default=8080, description="Port of the API.")
+    api_threads: int = Field(default=64, ge=1, description="Threads that serve API requests.")
+    simulator_host: str = Field(default="127.0.0.1", description="Address the payment rail simulator listens on.")
+    simulator_port: Port = Field(default=8081, description="Port of the payment rail simulator.")
+
+    order_expiry_s: int = Field(
+        default=3600, ge=1, description="Seconds after which an order that nobody paid expires, unless it says otherwise."
+    )
+    hold_expiry_s: int = Field(
+        default=7 * 24 * 3600, ge=1, description="Seconds an authorisation holds when its rail names no date."
+    )
+    rail_timeout_s: float = Field(
+        default=10.0, gt=0, description="Seconds to wait for a rail's answer before the outcome counts as unknown."
+    )
+    timer_interval_s: float = Field(default=0.5, gt=0, description="Seconds between looks at what has become due.")
+    snapshot_interval_s: float = Field(
+        default=30.0, gt=0, description="Seconds between the engine's snapshots of changed wallets."
+    )
+    stop_timeout_s: float = Field(
+        default=20.0, gt=0, description="Seconds a process may take to stop before it is killed."
+    )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="The least severe log line that is written."
+    )
+
+    @property
+    def postgres_directory(self) -> Path:
+        """Where the embedded server keeps its cluster."""
+        return self.home.absolute() / "postgres"
+
+    @property
+    def engine_socket(self) -> Path:
+        """The Unix socket the posting engine answers on; in a short directory when home is too deep for one."""
+        return socket_directory(self.home, ENGINE_SOCKET) / ENGINE_SOCKET
+
+    @property
+    def simulator_database(self) -> Path:
+        """The SQLite file with the simulator's own books."""
+        return self.home.absolute() / "simulator.sqlite"
+
+    @property
+    def api_url(self) -> str:
+        """Where a client on this machine reaches the API."""
+        return f"http://{self.api_host}:{self.api_port}"
+
+    @property
+    def simulator_url(self) -> str:
+        """Where the rail adapter reaches the simulator."""
+        return f"http://{self.simulator_host}:{self.simulator_port}"
