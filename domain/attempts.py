@@ -1,0 +1,50 @@
+"""Parts of a payment order: an attempt is one try at one rail, a capture is one taking of money by an attempt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from domain.splitting import Share
+
+AttemptState = Literal["submitting", "authorized", "captured", "declined", "voided", "expired"]
+CaptureState = Literal["requested", "captured", "failed"]
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at one rail. `held_minor` is what of its authorisation still stands on the memo hold, in minor units."""
+
+    number: int
+    rail: str
+    method: str
+    amount_minor: int
+    attempt_key: str
+    details: dict[str, str]
+    state: AttemptState = "submitting"
+    authorized_minor: int = 0
+    captured_minor: int = 0
+    held_minor: int = 0
+    capture_before: datetime | None = None
+    rail_reference: str | None = None
+    unknown_operation: str | None = None
+    void_requested: bool = False
+    decline_code: str | None = None
+    decline_class: str | None = None
+
+
+@dataclass(slots=True)
+class Capture:
+    """One taking of money, known by its own key (`capture_id`), from request to outcome."""
+
+    capture_id: str
+    attempt: int
+    amount_minor: int
+    final: bool
+    state: CaptureState
+    fingerprint: str = ""
+    code: str | None = None
+    effective_at: datetime | None = None
+    shares: list[Share] = field(default_factory=list)
+    funds_released: bool = False
