@@ -54,6 +54,7 @@ class AuthoriseRequest:
     """Hold `amount_minor` of the payer's money, and take it at once when `capture` is set.
 
     `attempt_key` names the attempt at the rail for ever: it is the rail's idempotency key and what an inquiry asks by.
+    Rails see all keys of one caller as one namespace, so that no key may serve for two operations; visible ASCII only.
     `payment_token` stands for the payer's instrument; a card number never enters this program.
     """
 
@@ -95,7 +96,7 @@ class InquiryRequest:
 
 @dataclass(frozen=True, slots=True)
 class Authorised:
-    """Money is held. Windows differ per rail and scheme: `capture_before` is the rail's word, None when it gives none."""
+    """Money is held, until `capture_before`: windows differ per rail and scheme, None when the rail does not say."""
 
     rail_reference: str
     amount_minor: int
@@ -129,7 +130,7 @@ class Voided:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nobody here knows whether money moved. Only evidence resolves it: an inquiry, a webhook, a report, a bank line."""
+    """Nobody here knows whether money moved. Only evidence resolves it: an inquiry, a webhook, a report line."""
 
     reason: str
 

@@ -71,6 +71,6 @@ class RecordedRail:
         raise CapabilityNotDeclared(self.name, capability, "its payments are facts, record them instead of calling")
 
 
-def from_settings(settings: Mapping[str, str]) -> RecordedRail:
+def from_settings(settings: Mapping[str, str]) -> RecordedRail:  # noqa: ARG001  the registry's signature
     """Needs no settings."""
     return RecordedRail()

@@ -32,6 +32,11 @@ create table if not exists captures (
     created_at text not null
 ) strict;
 
+create view if not exists shown_authorisations as
+select id, attempt_key, order_id, attempt, amount_minor, currency, status, captured_minor, cost_minor, released_minor,
+    decline_code, decline_class, capture_before, created_at
+from authorisations;
+
 create index if not exists captures_by_authorisation on captures (authorisation_id);
 
 -- One row per idempotency key, written in the transaction of its effect. The key's operation is part of the

@@ -1,0 +1,249 @@
+"""The adapter of the simulator: the rail that newcomers, tests and load runs pay with.
+
+Its settings: `url` (where the simulator listens), `read_timeout` in seconds (default 25, the middle of the usual
+20 to 30 s: shorter than the rail's slowest honest answers means asking for unknown outcomes). A connection that is not
+there within 2 s will not be there.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from rails.port import Authorised, Capabilities, Captured, Declined, NotFound, Unknown, Voided
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rails.port import (
+        AuthoriseReply,
+        AuthoriseRequest,
+        CaptureReply,
+        CaptureRequest,
+        InquiryReply,
+        InquiryRequest,
+        VoidReply,
+        VoidRequest,
+    )
+
+NAME: Final = "simulated"
+CONNECT_TIMEOUT_SECONDS: Final = 2.0
+DEFAULT_READ_TIMEOUT_SECONDS: Final = 25.0
+CONNECTIONS: Final = 64
+
+
+class SimulatorSettingInvalid(ValueError):
+    """A setting of the simulated rail is missing or cannot be what it says."""
+
+
+class _Authorisation(msgspec.Struct, frozen=True):
+    id: str
+    attempt_key: str
+    amount_minor: int
+    currency: str
+    status: Literal["authorised", "captured", "declined", "voided"]
+    captured_minor: int
+    cost_minor: int
+    released_minor: int
+    decline_code: str | None
+    decline_class: Literal["hard", "soft"] | None
+    capture_before: datetime | None
+
+
+class _Capture(msgspec.Struct, frozen=True):
+    authorisation_id: str
+    capture_key: str
+    amount_minor: int
+    currency: str
+    cost_minor: int
+    status: Literal["captured", "declined"]
+    decline_code: str | None
+    decline_class: Literal["hard", "soft"] | None
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    code: str
+    decline_class: Literal["hard", "soft"]
+
+
+Reply = TypeVar("Reply", _Authorisation, _Capture)
+
+
+class SimulatedRail:
+    """Speaks the protocol of `rails/simulator/README.md`. One HTTP connection pool, shared by the calling threads."""
+
+    name: Final = NAME
+    capabilities: Final = Capabilities(
+        authorise=True,
+        capture=True,
+        partial_capture=True,
+        multiple_capture=True,
+        void=True,
+        inquiry=True,
+        idempotency_keys=True,
+        calls=True,
+    )
+
+    def __init__(self, url: str, read_timeout: float = DEFAULT_READ_TIMEOUT_SECONDS) -> None:
+        self._client = httpx.Client(
+            base_url=url,
+            timeout=httpx.Timeout(read_timeout, connect=CONNECT_TIMEOUT_SECONDS),
+            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    def authorise(self, request: AuthoriseRequest) -> AuthoriseReply:
+        """One POST under the attempt's key."""
+        body = {
+            "order_id": request.order_id,
+            "attempt": request.attempt,
+            "amount_minor": request.amount_minor,
+            "currency": request.currency,
+            "payment_token": request.payment_token,
+            "capture": request.capture,
+        }
+        reply = self._post("/v1/authorisations", request.attempt_key, body, _Authorisation)
+        if not isinstance(reply, _Authorisation):
+            return reply
+        if reply.attempt_key != request.attempt_key or reply.currency != request.currency:
+            return Unknown("the reply is about another attempt or currency")
+        if request.capture and reply.status == "captured":
+            return Captured(reply.id, reply.captured_minor, reply.cost_minor)
+        if not request.capture and reply.status == "authorised":
+            return Authorised(reply.id, reply.amount_minor, reply.capture_before)
+        return Unknown(f"the reply says {reply.status!r}, which was not asked for")
+
+    def capture(self, request: CaptureRequest) -> CaptureReply:
+        """One POST under the capture's own key."""
+        body = {"amount_minor": request.amount_minor, "currency": request.currency, "final": request.final}
+        path = f"/v1/authorisations/{quote(request.rail_reference, safe='')}/captures"
+        reply = self._post(path, request.capture_key, body, _Capture)
+        if not isinstance(reply, _Capture):
+            return reply
+        if reply.capture_key != request.capture_key or reply.currency != request.currency:
+            return Unknown("the reply is about another capture or currency")
+        return _told_of_capture(reply)
+
+    def void(self, request: VoidRequest) -> VoidReply:
+        """One POST under the void's own key."""
+        path = f"/v1/authorisations/{quote(request.rail_reference, safe='')}/voids"
+        reply = self._post(path, request.void_key, {}, _Authorisation)
+        if not isinstance(reply, _Authorisation):
+            return reply
+        if reply.id != request.rail_reference or reply.status != "voided":
+            return Unknown(f"the reply says {reply.id!r} is {reply.status!r}")
+        return Voided(reply.id, reply.released_minor)
+
+    def inquire(self, request: InquiryRequest) -> InquiryReply:
+        """One GET, by the attempt's key or the capture's."""
+        if request.capture_key is None:
+            attempt = self._get("/v1/authorisations/by-key/", request.attempt_key, _Authorisation)
+            return _told_of_attempt(attempt) if isinstance(attempt, _Authorisation) else attempt
+        capture = self._get("/v1/captures/by-key/", request.capture_key, _Capture)
+        return _told_of_capture(capture) if isinstance(capture, _Capture) else capture
+
+    def _post(self, path: str, key: str, body: object, kind: type[Reply]) -> Reply | Declined | Unknown:
+        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        response = self._send(
+            self._client.build_request("POST", path, content=msgspec.json.encode(body), headers=headers)
+        )
+        if isinstance(response, Unknown):
+            return response
+        if response.status_code == 201:
+            return _decoded(response, kind)
+        if response.status_code in (402, 422):
+            refusal = _decoded_refusal(response)
+            if refusal is not None:
+                return refusal
+        return Unknown(_unexpected(response))
+
+    def _get(self, path: str, key: str, kind: type[Reply]) -> Reply | NotFound | Unknown:
+        response = self._send(self._client.build_request("GET", path + quote(key, safe="")))
+        if isinstance(response, Unknown):
+            return response
+        if response.status_code == 200:
+            return _decoded(response, kind)
+        if response.status_code == 404 and _problem_code(response) == "not_found":
+            return NotFound(key)
+        return Unknown(_unexpected(response))
+
+    def _send(self, request: httpx.Request) -> httpx.Response | Unknown:
+        try:
+            return self._client.send(request)
+        except httpx.HTTPError as error:
+            return Unknown(f"{type(error).__name__}: {error}")
+
+
+def _decoded(response: httpx.Response, kind: type[Reply]) -> Reply | Unknown:
+    try:
+        return msgspec.json.decode(response.content, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return Unknown(f"the reply cannot be read: {error}")
+
+
+def _decoded_refusal(response: httpx.Response) -> Declined | None:
+    """A refusal says how hard it is; a problem that does not has not decided anything about the money."""
+    try:
+        refusal = msgspec.json.decode(response.content, type=_Refusal)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return Declined(refusal.code, refusal.decline_class)
+
+
+def _problem_code(response: httpx.Response) -> str | None:
+    """A 404 of a proxy or of a wrong address must not pass for the rail's word that it knows nothing."""
+    try:
+        body = msgspec.json.decode(response.content)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    code = body.get("code") if isinstance(body, dict) else None
+    return code if isinstance(code, str) else None
+
+
+def _unexpected(response: httpx.Response) -> str:
+    return f"status {response.status_code}, code {_problem_code(response)!r}"
+
+
+def _told_of_attempt(attempt: _Authorisation) -> InquiryReply:
+    if attempt.status == "declined":
+        return _decline(attempt)
+    if attempt.status == "voided":
+        return Voided(attempt.id, attempt.released_minor)
+    if attempt.captured_minor > 0:
+        return Captured(attempt.id, attempt.captured_minor, attempt.cost_minor)
+    return Authorised(attempt.id, attempt.amount_minor, attempt.capture_before)
+
+
+def _told_of_capture(capture: _Capture) -> CaptureReply:
+    if capture.status == "declined":
+        return _decline(capture)
+    return Captured(capture.authorisation_id, capture.amount_minor, capture.cost_minor)
+
+
+def _decline(told: _Authorisation | _Capture) -> Declined | Unknown:
+    if told.decline_code is None or told.decline_class is None:
+        return Unknown("the rail says declined without saying why")
+    return Declined(told.decline_code, told.decline_class)
+
+
+def from_settings(settings: Mapping[str, str]) -> SimulatedRail:
+    """Raises `SimulatorSettingInvalid`."""
+    url = settings.get("url", "")
+    if not url.startswith(("http://", "https://")):
+        raise SimulatorSettingInvalid(f"url is {url!r}: give the simulator's address, such as http://127.0.0.1:8079")
+    given = settings.get("read_timeout", str(DEFAULT_READ_TIMEOUT_SECONDS))
+    try:
+        read_timeout = float(given)
+    except ValueError:
+        read_timeout = 0.0
+    if not 0 < read_timeout <= 300:
+        raise SimulatorSettingInvalid(f"read_timeout is {given!r}: give seconds, above 0 and at most 300")
+    return SimulatedRail(url, read_timeout)
