@@ -1,0 +1,41 @@
+"""Pure domain: money, aggregates with their events, posting rules, the chart of accounts, state machines as data, ports.
+
+Nothing here does I/O, reads a clock or draws a random number, and nothing imports another room. Importing the package registers
+every aggregate and event topic, so that stored events resolve.
+"""
+
+from __future__ import annotations
+
+from domain.book import Book
+from domain.chart import UnknownAccount, account_kind
+from domain.errors import RuleViolation
+from domain.merchant import Merchant
+from domain.money import Money, allocate, share_half_even
+from domain.payment_order import PaymentOrder
+from domain.posting import Line, Posting
+from domain.posting_rules import PostingDraft, posting_for
+from domain.registry import AGGREGATES, ALL_EVENTS
+from domain.splitting import Share, Split
+from domain.wallet import WalletAccount, WalletHead
+
+__all__ = [
+    "AGGREGATES",
+    "ALL_EVENTS",
+    "Book",
+    "Line",
+    "Merchant",
+    "Money",
+    "PaymentOrder",
+    "Posting",
+    "PostingDraft",
+    "RuleViolation",
+    "Share",
+    "Split",
+    "UnknownAccount",
+    "WalletAccount",
+    "WalletHead",
+    "account_kind",
+    "allocate",
+    "posting_for",
+    "share_half_even",
+]
