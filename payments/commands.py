@@ -107,15 +107,6 @@ class CreateOrder(Command):
     recorded: Annotated[tuple[RecordedPayment, ...], Field(max_length=MAX_ATTEMPTS)] = ()
 
 
-class RecordPayment(Command):
-    """Add payments that happened elsewhere to an order that exists; `record_id` is the key of this request."""
-
-    book: BookNumber
-    order_id: UuidText
-    record_id: UuidText
-    recorded: Annotated[tuple[RecordedPayment, ...], Field(min_length=1, max_length=MAX_ATTEMPTS)]
-
-
 class CaptureOrder(Command):
     """Take (a part of) what is authorised. `capture_id` is this capture's own idempotency key; no amount = the rest.
 
@@ -165,7 +156,7 @@ def fingerprint(command: Command) -> str:
     return hashlib.sha256(_ENCODER.encode(_plain(body))).hexdigest()
 
 
-_NOT_BODY = frozenset({"book", "order_id", "capture_id", "record_id"})
+_NOT_BODY = frozenset({"book", "order_id", "capture_id"})
 
 
 def _plain(value: Any) -> Any:
