@@ -10,7 +10,8 @@ import re
 from typing import Final
 
 _UUID: Final = re.compile(
-    r"(?<![0-9a-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-z])|(?<![0-9a-z])[0-9a-f]{32}(?![0-9a-z])", re.IGNORECASE
+    r"(?<![0-9a-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-z])|(?<![0-9a-z])[0-9a-f]{32}(?![0-9a-z])",
+    re.IGNORECASE,
 )
 _RUN: Final = re.compile(r"\d(?:[ \-\u00a0\u2010-\u2015]?\d){11,}")
 _SEPARATOR: Final = re.compile(r"\D")

@@ -96,7 +96,9 @@ def account_kind(address: str) -> AccountKind:
     for row in CHART:
         if row.matches(segments):
             return row.kind
-    raise UnknownAccount(f"address {address!r} is not in the chart of accounts; user wallets start with wallet:", "address")
+    raise UnknownAccount(
+        f"address {address!r} is not in the chart of accounts; user wallets start with wallet:", "address"
+    )
 
 
 def psp_clearing(rail: str) -> str:

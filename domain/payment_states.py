@@ -1,6 +1,6 @@
 """The payment order's state machine as data: which event leads from which status to which.
 
-The status itself is derived from counters and attempts (`derive_status`); the table says what those may do, a test holds the
+The status itself is derived from counters and attempts (`payment_status`); the table says what those may do, a test holds the
 two together, and the diagram in docs/reference is written from the table (`python -m domain.payment_states`).
 Source: payments reference, section 1, without the parts (refunds, disputes, 3-D Secure) that later work adds.
 """
@@ -9,59 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from domain.payment_order import PaymentOrder
-
-STATUSES: Final[dict[str, str]] = {
-    "created": "waits for a payment",
-    "submitting": "a rail is being asked",
-    "authorized": "a rail holds the money",
-    "partially_captured": "some of the held money was taken, the rest still stands",
-    "captured": "money was taken and nothing more is held",
-    "unknown": "a rail gave no usable answer; only evidence ends this",
-    "declined": "the rail said no for now; another attempt may follow",
-    "failed": "the rail said no for good",
-    "cancelled": "withdrawn, or the authorisation was voided",
-    "expired": "nobody paid in time, or the authorisation ran out",
-    "conflicted": "a rail reported a success that contradicts the books",
-}
-
-
-def derive_status(order: PaymentOrder) -> str:
-    """Status of an order from its counters and attempts; the first rule that fits decides.
-
-    Doubt and contradiction come first because people must see them; then money; then what the last attempt left behind.
-    """
-    attempts = order.attempts
-    if order.late_successes:
-        return "conflicted"
-    if any(attempt.unknown_operation is not None for attempt in attempts):
-        return "unknown"
-    held = order.held_minor
-    if order.captured_minor > 0:
-        return "partially_captured" if held > 0 else "captured"
-    if held > 0:
-        return "authorized"
-    if any(attempt.state == "submitting" for attempt in attempts):
-        return "submitting"
-    if order.cancelled:
-        return "cancelled"
-    if order.expired:
-        return "expired"
-    return _left_behind(order)
-
-
-def _left_behind(order: PaymentOrder) -> str:
-    for attempt in reversed(order.attempts):
-        if attempt.state == "declined":
-            return "failed" if attempt.decline_class == "hard" else "declined"
-        if attempt.state == "voided":
-            return "cancelled"
-        if attempt.state == "expired":
-            return "expired"
-    return "created"
+from domain.payment_status import STATUSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +80,7 @@ def allows(before: str, topic: str, after: str) -> bool:
     """Whether the table lets an event lead from one status to another. A conflict stays whatever else is recorded."""
     if before == "conflicted":
         return after == "conflicted"
-    return any(
-        topic == row.topic and after == row.to_state and before in row.from_states for row in TRANSITIONS
-    )
+    return any(topic == row.topic and after == row.to_state and before in row.from_states for row in TRANSITIONS)
 
 
 def mermaid() -> str:

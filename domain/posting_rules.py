@@ -43,7 +43,9 @@ class PostingDraft:
     def posting_lines(self) -> list[Line]:
         """The lines with the ids of their wallet streams in the draft's book."""
         return [
-            Line(wallet_stream_id(self.book, line.address, line.currency), line.address, line.currency, line.amount_minor)
+            Line(
+                wallet_stream_id(self.book, line.address, line.currency), line.address, line.currency, line.amount_minor
+            )
             for line in self.lines
         ]
 
@@ -187,7 +189,9 @@ POSTING_RULES: Final[dict[type, Rule]] = {
 }
 
 POSTED_TOPICS: Final[tuple[str, ...]] = tuple(
-    cast(str, getattr(fact, "TOPIC")) for fact in POSTING_RULES if hasattr(fact, "TOPIC")  # noqa: B009
+    cast(str, fact.TOPIC)
+    for fact in POSTING_RULES
+    if hasattr(fact, "TOPIC")
 )
 """Topics of the log that mean money: what the posting engine follows."""
 
