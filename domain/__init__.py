@@ -1,7 +1,8 @@
-"""Pure domain: money, aggregates with their events, posting rules, the chart of accounts, state machines as data, ports.
+"""Pure domain: money, aggregates with their events, posting rules, the chart of accounts, state machines as data,
+ports.
 
-Nothing here does I/O, reads a clock or draws a random number, and nothing imports another room. Importing the package registers
-every aggregate and event topic, so that stored events resolve.
+Nothing here does I/O, reads a clock or draws a random number, and nothing imports another room. Importing the package
+registers every aggregate and event topic, so that stored events resolve.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Finds payment card numbers in text, so that none is ever stored or logged: only tokens may enter.
 
-A match needs a known issuer prefix with a length that issuer uses (ISO/IEC 7812; the ranges the card schemes publish) and a
-valid Luhn check digit (ISO/IEC 7812-1 annex B). Anything shaped like a UUID is an id of ours and never a card.
+A match needs a known issuer prefix with a length that issuer uses (ISO/IEC 7812; the ranges the card schemes publish)
+and a valid Luhn check digit (ISO/IEC 7812-1 annex B). Anything shaped like a UUID is an id of ours and never a card.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def find_card_number(text: str) -> bool:
 
 
 def _holds_card(run: str) -> bool:
-    """A run is a card as a whole, or in a sequence of its separated groups (a date or a CVC may stand beside the number)."""
+    """A run is a card as a whole, or in a sequence of its separated groups (a date or a CVC may stand beside the
+    number)."""
     groups = _SEPARATOR.split(run)
     for first in range(len(groups)):
         digits = ""

@@ -1,7 +1,7 @@
 """Chart of accounts: which addresses exist and what kind of account each one is.
 
-Source: the chart of accounts in the payments reference (asset, liability, income, expense, memo). It is data so that the
-documentation, the posting rules and the wallets that users open all answer from the same table.
+Source: the chart of accounts in the payments reference (asset, liability, income, expense, memo). It is data so that
+the documentation, the posting rules and the wallets that users open all answer from the same table.
 """
 
 from __future__ import annotations

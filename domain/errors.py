@@ -8,8 +8,8 @@ from typing import ClassVar
 class RuleViolation(Exception):
     """A command broke a rule of the books; nothing was recorded.
 
-    Subclasses are named after the rule they protect and live beside it. `code` is stable and machine-readable (it ends up in
-    problem documents and in `posting.refused` events); `field` names the input to change, when there is one.
+    Subclasses are named after the rule they protect and live beside it. `code` is stable and machine-readable (it ends
+    up in problem documents and in `posting.refused` events); `field` names the input to change, when there is one.
     """
 
     code: ClassVar[str] = "rule_violation"

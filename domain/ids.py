@@ -1,4 +1,5 @@
-"""Names of streams: every stream id follows from what the stream is about, so creating a thing twice is a version conflict."""
+"""Names of streams: every stream id follows from what the stream is about, so creating a thing twice is a version
+conflict."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ class NotAUuid(RuleViolation):
 
 
 def stream_id(book: int, kind: str, key: str) -> UUID:
-    """Id of the stream about `key`; `kind` is the topic prefix of its aggregate. Order ids must be canonical UUID text."""
+    """Id of the stream about `key`; `kind` is the topic prefix of its aggregate. Order ids must be canonical UUID
+    text."""
     return uuid5(NAMESPACE, f"{book}/{kind}/{key}")
 
 

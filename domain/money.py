@@ -1,7 +1,7 @@
 """Money as whole minor units with an ISO 4217 currency, and the two roundings the books allow.
 
-Floats and decimals are kept out on purpose: every division of money in this system is one of `allocate` (largest remainder)
-or `share_half_even`, so a cent can neither appear nor vanish.
+Floats and decimals are kept out on purpose: every division of money in this system is one of `allocate` (largest
+remainder) or `share_half_even`, so a cent can neither appear nor vanish.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ BPS_WHOLE: Final = 10_000
 
 _NO_MINOR_UNIT = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _TWO_DIGITS = (
-    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CNY COP COU CRC "
-    "CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS "
-    "KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD "
-    "PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY "
-    "TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW ZWG"
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CNY "
+    "COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS "
+    "INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR "
+    "MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP "
+    "STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW ZWG"
 )
 _THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
 _FOUR_DIGITS = "CLF UYW"
@@ -34,8 +34,8 @@ EXPONENTS: Final[dict[str, int]] = {
     for exponent, codes in ((0, _NO_MINOR_UNIT), (2, _TWO_DIGITS), (3, _THREE_DIGITS), (4, _FOUR_DIGITS))
     for code in codes.split()
 }
-"""Minor-unit digits of each active ISO 4217 currency (list one, 2026: without BGN, with XCG and ZWG); metals and test codes,
-which have no minor unit, cannot be booked."""
+"""Minor-unit digits of each active ISO 4217 currency (list one, 2026: without BGN, with XCG and ZWG); metals and test
+codes, which have no minor unit, cannot be booked."""
 
 
 class UnknownCurrency(RuleViolation):
@@ -111,9 +111,9 @@ class Money:
 def allocate(amount: int, weights: Sequence[int]) -> list[int]:
     """Divide `amount` minor units in proportion to `weights` so that the parts sum to it exactly.
 
-    Largest remainder: each part is rounded toward zero, the units left over go one each to the largest remainders, ties to
-    the lowest index (callers sort by seller id, so ties go to the lowest seller id). A negative amount mirrors the positive
-    one. Raises `WeightsNotUsable` when a weight is negative or all are zero.
+    Largest remainder: each part is rounded toward zero, the units left over go one each to the largest remainders,
+    ties to the lowest index (callers sort by seller id, so ties go to the lowest seller id). A negative amount mirrors
+    the positive one. Raises `WeightsNotUsable` when a weight is negative or all are zero.
     """
     total = sum(weights)
     if total <= 0 or min(weights) < 0:
@@ -136,7 +136,8 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
 
 
 def share_half_even(amount_minor: int, bps: int) -> int:
-    """Basis points of an amount, in minor units, halves rounded to the even neighbour (references: fees are half-even)."""
+    """Basis points of an amount, in minor units, halves rounded to the even neighbour (references: fees are
+    half-even)."""
     whole, rest = divmod(amount_minor * bps, BPS_WHOLE)
     if rest * 2 > BPS_WHOLE or (rest * 2 == BPS_WHOLE and whole % 2):
         return whole + 1

@@ -1,7 +1,7 @@
 """Events of a payment order: what each one says, and what it changes on the order.
 
-Amounts are minor units of the order's currency. A published class never changes its fields: a new meaning is a new topic
-version with an upcaster.
+Amounts are minor units of the order's currency. A published class never changes its fields: a new meaning is a new
+topic version with an upcaster.
 """
 
 from __future__ import annotations

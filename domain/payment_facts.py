@@ -1,7 +1,7 @@
 """What is known of a payment order, and the facts that rails report about it.
 
-Facts are never refused: money that moved has moved. One that is known already changes nothing, and one that contradicts the
-books is kept as a late success, so that it is not lost.
+Facts are never refused: money that moved has moved. One that is known already changes nothing, and one that
+contradicts the books is kept as a late success, so that it is not lost.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ RECORDED_RAIL: Final = "recorded"
 
 
 class PaymentFacts(Aggregate):
-    """Counters, attempts and captures of an order, and the reports of rails that change them. Amounts are minor units."""
+    """Counters, attempts and captures of an order, and the reports of rails that change them. Amounts are minor
+    units."""
 
     Event = events.PaymentOrderEvent
     Created = events.Created
@@ -228,7 +229,8 @@ class PaymentFacts(Aggregate):
         return True
 
     def resolve(self, *, attempt: int, source: str, evidence: dict[str, str], at: datetime) -> bool:
-        """Evidence ended the doubt; record the outcome itself right after, in the same save. False when nothing is in doubt."""
+        """Evidence ended the doubt; record the outcome itself right after, in the same save. False when nothing is in
+        doubt."""
         if self.attempt(attempt).unknown_operation is None:
             return False
         self.trigger_event(

@@ -77,7 +77,8 @@ class PaymentOrder(PaymentFacts):
         fingerprint: str = "",
         expires_at: datetime | None = None,
     ) -> PaymentOrder:
-        """Create an order. Raises the refusals of `money`, `ids`, `splitting` and `book`, `ExpiryInPast`, `CaptureModeUnknown`."""
+        """Create an order. Raises the refusals of `money`, `ids`, `splitting` and `book`, `ExpiryInPast`,
+        `CaptureModeUnknown`."""
         if capture_mode not in CAPTURE_MODES:
             raise CaptureModeUnknown(f"capture_mode must be one of {', '.join(CAPTURE_MODES)}", "capture_mode")
         if expires_at is not None and expires_at <= at:
@@ -118,8 +119,8 @@ class PaymentOrder(PaymentFacts):
     ) -> int:
         """Record that a rail is about to be called; gives the attempt's number. Save it before the call.
 
-        The recorded rail states facts, so it is never refused here and its amount may be zero or above what is due. Else raises
-        `AttemptInFlight`, `OrderNotOpen`, `AttemptExceedsOrder` and the refusals of `check_amount`.
+        The recorded rail states facts, so it is never refused here and its amount may be zero or above what is due.
+        Else raises `AttemptInFlight`, `OrderNotOpen`, `AttemptExceedsOrder` and the refusals of `check_amount`.
         """
         if rail != RECORDED_RAIL:
             self._check_attempt(amount_minor)
@@ -199,7 +200,8 @@ class PaymentOrder(PaymentFacts):
         raise NothingAuthorized(f"order {self.order_id} is {self.status}: nothing of it stands authorised")
 
     def cancel(self, *, reason: str, at: datetime) -> None:
-        """Withdraw an order no rail is working on; raises `AttemptInFlight` (void an authorisation first) or `OrderNotOpen`."""
+        """Withdraw an order no rail is working on; raises `AttemptInFlight` (void an authorisation first) or
+        `OrderNotOpen`."""
         status = self.status
         if status in ("submitting", "unknown", "authorized"):
             raise AttemptInFlight(f"order {self.order_id} is {status}: wait for the outcome, or void the authorisation")
@@ -208,7 +210,8 @@ class PaymentOrder(PaymentFacts):
         self.trigger_event(self.Cancelled, timestamp=at, reason=reason)
 
     def expire(self, *, at: datetime) -> bool:
-        """Close an order nobody paid in time; False, changing nothing, when it is not open or not due (timers may fire late)."""
+        """Close an order nobody paid in time; False, changing nothing, when it is not open or not due (timers may fire
+        late)."""
         if self.status not in ("created", "declined") or self.expires_at is None or at < self.expires_at:
             return False
         self.trigger_event(self.Expired, timestamp=at)

@@ -1,7 +1,7 @@
 """The payment order's state machine as data: which event leads from which status to which.
 
-The status itself is derived from counters and attempts (`payment_status`); the table says what those may do, a test holds the
-two together, and the diagram in docs/reference is written from the table (`python -m domain.payment_states`).
+The status itself is derived from counters and attempts (`payment_status`); the table says what those may do, a test
+holds the two together, and the diagram in docs/reference is written from the table (`python -m domain.payment_states`).
 Source: payments reference, section 1, without the parts (refunds, disputes, 3-D Secure) that later work adds.
 """
 
@@ -102,7 +102,7 @@ def reference_page() -> str:
     )
     return (
         "# States of a payment order\n\n"
-        "Written by `python -m domain.payment_states`; change the table in `domain/payment_states.py`, not this page.\n\n"
+        "Written by `python -m domain.payment_states`; change `domain/payment_states.py`, not this page.\n\n"
         "The status is derived from the order's amounts and attempts and is never stored.\n\n"
         f"| status | meaning |\n|---|---|\n{rows}\n"
         f"```mermaid\n{mermaid()}```\n\n"

@@ -1,7 +1,8 @@
 """Posting rules: from a fact to the balanced posting it means, as pure functions.
 
-Steps 1 to 6 of the worked example in the payments reference (authorise, capture, rail cost, release, settlement batch, bank
-line). + is a debit, - a credit, minor units. A rule's version string is kept with each posting: a changed rule gets a new one.
+Steps 1 to 6 of the worked example in the payments reference (authorise, capture, rail cost, release, settlement batch,
+bank line). + is a debit, - a credit, minor units. A rule's version string is kept with each posting: a changed rule
+gets a new one.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class DraftLine:
 
 @dataclass(frozen=True, slots=True)
 class PostingDraft:
-    """A balanced posting a fact calls for. `reference` names the fact, so that one fact is posted once whatever rule reads it."""
+    """A balanced posting a fact calls for. `reference` names the fact, so that one fact is posted once whatever rule
+    reads it."""
 
     reference: str
     rule: str
@@ -188,11 +190,7 @@ POSTING_RULES: Final[dict[type, Rule]] = {
     BankCredit: _bank_credited,
 }
 
-POSTED_TOPICS: Final[tuple[str, ...]] = tuple(
-    cast(str, fact.TOPIC)
-    for fact in POSTING_RULES
-    if hasattr(fact, "TOPIC")
-)
+POSTED_TOPICS: Final[tuple[str, ...]] = tuple(cast(str, fact.TOPIC) for fact in POSTING_RULES if hasattr(fact, "TOPIC"))
 """Topics of the log that mean money: what the posting engine follows."""
 
 

@@ -77,8 +77,8 @@ def due_list(amount_minor: int, splits: Sequence[Split], merchant_id: str | None
 def divide(amount_minor: int, due: Sequence[Split], commission_bps: int) -> list[Share]:
     """Divide one capture over the sellers by what is due to each, and take the commission from each share.
 
-    Largest remainder, ties to the lowest seller id (`due` is sorted); commission half-even per share. Sellers whose share is
-    nothing are left out, so a capture of zero has no shares.
+    Largest remainder, ties to the lowest seller id (`due` is sorted); commission half-even per share. Sellers whose
+    share is nothing are left out, so a capture of zero has no shares.
     """
     if amount_minor == 0:
         return []

@@ -72,7 +72,8 @@ class WalletHead:
     def refusal(self, amount_minor: int) -> str | None:
         """Code of the rule that refuses a *request* to post this signed amount, or None. Facts do not ask.
 
-        Only a posting that lowers the natural balance can overdraw; a wallet without a limit never refuses for want of funds.
+        Only a posting that lowers the natural balance can overdraw; a wallet without a limit never refuses for want of
+        funds.
         """
         if self.closed:
             return WALLET_CLOSED
@@ -96,7 +97,8 @@ class WalletAccount(Aggregate):
         """Anything that happens to a wallet."""
 
     class Opened(Event, Aggregate.Created):
-        """The wallet can take postings from now on; `overdraft_limit_minor` None means it may go below zero without limit."""
+        """The wallet can take postings from now on; `overdraft_limit_minor` None means it may go below zero without
+        limit."""
 
         TOPIC = "wallet.opened.v1"
         address: str
