@@ -146,9 +146,15 @@ class SimulatedRail:
         """One GET, by the attempt's key or the capture's."""
         if request.capture_key is None:
             attempt = self._get("/v1/authorisations/by-key/", request.attempt_key, _Authorisation)
-            return _told_of_attempt(attempt) if isinstance(attempt, _Authorisation) else attempt
+            if not isinstance(attempt, _Authorisation):
+                return attempt
+            same = attempt.attempt_key == request.attempt_key
+            return _told_of_attempt(attempt) if same else Unknown("the reply is about another attempt")
         capture = self._get("/v1/captures/by-key/", request.capture_key, _Capture)
-        return _told_of_capture(capture) if isinstance(capture, _Capture) else capture
+        if not isinstance(capture, _Capture):
+            return capture
+        same = capture.capture_key == request.capture_key
+        return _told_of_capture(capture) if same else Unknown("the reply is about another capture")
 
     def _post(self, path: str, key: str, body: object, kind: type[Reply]) -> Reply | Declined | Unknown:
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
@@ -238,7 +244,7 @@ def from_settings(settings: Mapping[str, str]) -> SimulatedRail:
     """Raises `SimulatorSettingInvalid`."""
     url = settings.get("url", "")
     if not url.startswith(("http://", "https://")):
-        raise SimulatorSettingInvalid(f"url is {url!r}: give the simulator's address, such as http://127.0.0.1:8079")
+        raise SimulatorSettingInvalid(f"url is {url!r}: give the simulator's address, such as http://127.0.0.1:8081")
     given = settings.get("read_timeout", str(DEFAULT_READ_TIMEOUT_SECONDS))
     try:
         read_timeout = float(given)

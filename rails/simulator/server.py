@@ -42,7 +42,7 @@ def serve_post(books: Books, target: str, key: str | None, raw: bytes) -> Outcom
         return books.capture(read_key(key), unquote(match[1]), read_capture(read_body(raw)))
     if match := VOIDS_OF.fullmatch(path):
         return books.void(read_key(key), unquote(match[1]), read_void(read_body(raw)))
-    raise Problem(404, "not_found", f"there is nothing to post to at {path}")
+    raise Problem(404, "no_such_path", f"there is nothing to post to at {path}")
 
 
 def serve_get(books: Books, target: str) -> Outcome:
@@ -60,7 +60,7 @@ def serve_get(books: Books, target: str) -> Outcome:
         return _ok(books.capture_by_key(unquote(match[1])))
     if match := AUTHORISATION.fullmatch(url.path):
         return _ok(books.authorisation("id", unquote(match[1])))
-    raise Problem(404, "not_found", f"there is nothing at {url.path}")
+    raise Problem(404, "no_such_path", f"there is nothing at {url.path}")
 
 
 def _ok(body: object) -> Outcome:
@@ -102,6 +102,11 @@ class Connection(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the library's signature
         """A line per request is of use only to somebody who looks for one."""
         LOG.debug(format, *args)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the library refuses by itself (methods, request lines) is a problem document too."""
+        self.close_connection = True
+        self._send(code, Problem(code, "request_refused", explain or message or "the request is not HTTP").as_json())
 
     def _answer(self, raw: bytes) -> None:
         try:
