@@ -1,0 +1,163 @@
+"""The Flask application factory: wiring of resources, authentication, limits, errors and metrics.
+
+Every request passes `_open_request` (identify, authenticate, allow) and `_close_request` (headers, metrics); every failure
+leaves as problem+json. No global state: two applications can live in one process.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+from flask_smorest import Api
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from api import docs, events, health, merchants, payment_orders, transfers, wallets
+from api.access import PUBLIC, require_access
+from api.auth import Authenticator
+from api.body import BODY_LIMIT_BYTES
+from api.headers import request_id
+from api.metrics import RequestMetrics
+from api.openapi import OPENAPI_OPTIONS, finish_spec
+from api.problem import (
+    FieldError,
+    ProblemError,
+    ProblemSchema,
+    from_http_exception,
+    not_found,
+    problem_response,
+)
+from api.services import EXTENSION, Services
+from domain.errors import RuleViolation
+from eventlog.errors import LogUnavailable
+from ledger.client import EngineUnavailable
+from payments.card_numbers import CardNumberRefused
+from payments.checkout import OrderNotFound, TooManyConflicts
+
+logger = structlog.get_logger(__name__)
+
+METRICS_EXTENSION = "daybook_metrics"
+
+
+class ProblemApi(Api):
+    """flask-smorest with RFC 9457 errors: its own shape is neither standard nor complete."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        """Answer Flask's own errors (404, 405, 413, uncaught exceptions as 500) as problem documents."""
+        return problem_response(from_http_exception(error))
+
+
+def create_app(services: Services) -> Flask:
+    """Build the application around its services. Raises nothing of its own; `services` stay the caller's to close."""
+    app = Flask("daybook", static_folder=None)
+    app.config.update(
+        MAX_CONTENT_LENGTH=BODY_LIMIT_BYTES,
+        PROPAGATE_EXCEPTIONS=False,
+        API_TITLE="Daybook",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS=OPENAPI_OPTIONS,
+    )
+    app.extensions[EXTENSION] = services
+    metrics = RequestMetrics()
+    app.extensions[METRICS_EXTENSION] = metrics
+    api = ProblemApi(app)
+    for resource in (merchants, wallets, payment_orders, transfers, events, health):
+        api.register_blueprint(resource.blp)
+    app.register_blueprint(docs.blp)
+    app.extensions[docs.SPEC_EXTENSION] = finish_spec(api.spec.to_dict())
+    _guard(app, Authenticator(services.keys, services.clock), metrics)
+    _answer_errors(app)
+    return app
+
+
+def _guard(app: Flask, authenticator: Authenticator, metrics: RequestMetrics) -> None:
+    @app.before_request
+    def _open_request() -> None:
+        g.started = time.perf_counter()
+        g.request_id = request_id(request)
+        endpoint = request.endpoint
+        # No endpoint: routing already failed with 404 or 405, which tells nothing that /docs does not.
+        if endpoint is None or endpoint in PUBLIC:
+            return
+        g.caller = caller = authenticator.caller(request.headers.get("Authorization"))
+        require_access(endpoint, caller)
+
+    @app.after_request
+    def _close_request(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.get("request_id", "")
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        rule = request.url_rule
+        started = g.get("started")
+        if started is not None:
+            route = rule.rule if rule else "unmatched"
+            metrics.observe(route, request.method, response.status_code, time.perf_counter() - started)
+        return response
+
+
+def _answer_errors(app: Flask) -> None:
+    app.register_error_handler(ProblemError, problem_response)
+
+    def rule_violated(error: RuleViolation) -> Response:
+        errors = [FieldError(error.field, error.message)] if error.field else []
+        return problem_response(ProblemError(422, error.code, error.message, errors=errors))
+
+    def card_refused(error: CardNumberRefused) -> Response:
+        return problem_response(
+            ProblemError(422, "card_number", str(error), errors=[FieldError(error.field, "looks like a card number")])
+        )
+
+    def unavailable(error: Exception) -> Response:
+        logger.warning("unavailable", request_id=g.get("request_id"), reason=type(error).__name__)
+        detail = "The books cannot be reached now; whether the request was carried out is unknown. Repeat it with the same key."
+        return problem_response(ProblemError(503, "unavailable", detail, headers={"Retry-After": "1"}))
+
+    def failed(error: Exception) -> Response:
+        # The message of an exception can quote the request, so only its class and its place are logged.
+        logger.error("request_failed", request_id=g.get("request_id"), route=_route(), **_place(error))
+        return problem_response(from_http_exception(_internal()))
+
+    def not_understood(error: ValidationError) -> Response:
+        found = [FieldError(".".join(str(part) for part in e["loc"]) or "body", e["msg"]) for e in error.errors(include_input=False)]
+        return problem_response(ProblemError(422, "invalid_request", f"{found[0].field}: {found[0].message}", errors=found))
+
+    def conflicted(error: TooManyConflicts) -> Response:
+        return problem_response(ProblemError(503, "too_many_conflicts", str(error), headers={"Retry-After": "1"}))
+
+    def order_absent(error: OrderNotFound) -> Response:
+        return problem_response(not_found("payment order"))
+
+    app.register_error_handler(RuleViolation, rule_violated)
+    app.register_error_handler(ValidationError, not_understood)
+    app.register_error_handler(TooManyConflicts, conflicted)
+    app.register_error_handler(OrderNotFound, order_absent)
+    app.register_error_handler(CardNumberRefused, card_refused)
+    app.register_error_handler(LogUnavailable, unavailable)
+    app.register_error_handler(EngineUnavailable, unavailable)
+    app.register_error_handler(Exception, failed)
+
+
+def _internal() -> HTTPException:
+    error = HTTPException()
+    error.code = 500
+    return error
+
+
+def _route() -> str:
+    return request.url_rule.rule if request.url_rule else "unmatched"
+
+
+def _place(error: Exception) -> dict[str, Any]:
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append(f"{code.co_filename.rsplit('/', 2)[-2]}/{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return {"error": type(error).__name__, "at": frames[-8:]}

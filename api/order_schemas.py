@@ -1,0 +1,169 @@
+"""What payment orders look like from outside: request bodies and the one representation of an order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from api.fields import Currency, Limit, MinorUnits, Position, Text, TextMap, UuidText
+from api.lists import CursorQuery
+from domain.payment_order import PaymentOrder
+from domain.payment_states import STATUSES
+
+_NAME = validate.Regexp(r"^[A-Za-z0-9_.-]{1,40}$", error="must be 1 to 40 of A-Z a-z 0-9 _ . -")
+
+
+class SplitBody(Schema):
+    """What of the amount is due to one seller."""
+
+    seller_id = Text(required=True)
+    amount_minor = MinorUnits(required=True)
+
+
+class OrderBody(Schema):
+    """The order to create. Without splits all of it is due to `merchant_id`; splits must sum to `amount_minor`."""
+
+    amount_minor = MinorUnits(required=True, metadata={"example": 1234, "description": "12.34 EUR is 1234"})
+    currency = Currency(required=True, metadata={"example": "EUR"})
+    merchant_id = UuidText(allow_none=True, metadata={"description": "The owner; a merchant's key may leave it out"})
+    splits = fields.List(fields.Nested(SplitBody), validate=validate.Length(max=500))
+    capture_mode = fields.String(validate=validate.OneOf(("automatic", "manual")))
+    rail = fields.String(allow_none=True, validate=_NAME, metadata={"description": "Which rail to ask; none is called without"})
+    payment_token = Text(allow_none=True, metadata={"description": "The rail's token; never a card number"})
+    method = fields.String(validate=_NAME)
+    reference = Text(allow_none=True)
+    metadata = TextMap()
+    expires_at = fields.AwareDateTime(allow_none=True)
+
+
+class CaptureBody(Schema):
+    """What to take of the authorisation: all that is left without an amount. `final` gives back the rest."""
+
+    amount_minor = MinorUnits(allow_none=True)
+    final = fields.Boolean(truthy={True}, falsy={False})
+
+
+class CancelBody(Schema):
+    """Why the order is given up."""
+
+    reason = Text()
+
+
+class SplitSchema(Schema):
+    """A seller's part."""
+
+    seller_id = fields.String(required=True)
+    amount_minor = fields.Integer(required=True)
+
+
+class AttemptSchema(Schema):
+    """One try at one rail."""
+
+    attempt = fields.Integer(required=True)
+    rail = fields.String(required=True)
+    method = fields.String(required=True)
+    amount_minor = fields.Integer(required=True)
+    state = fields.String(required=True)
+    outcome_unknown = fields.Boolean(required=True)
+    decline_code = fields.String(required=True, allow_none=True)
+
+
+class CaptureSchema(Schema):
+    """One taking of money."""
+
+    capture_id = fields.String(required=True)
+    attempt = fields.Integer(required=True)
+    amount_minor = fields.Integer(required=True)
+    final = fields.Boolean(required=True)
+    state = fields.String(required=True)
+    code = fields.String(required=True, allow_none=True)
+
+
+class OrderSchema(Schema):
+    """A payment order as its own stream tells it."""
+
+    order_id = fields.String(required=True)
+    merchant_id = fields.String(required=True, allow_none=True)
+    status = fields.String(required=True, validate=validate.OneOf(tuple(STATUSES)))
+    amount_minor = fields.Integer(required=True)
+    currency = fields.String(required=True)
+    authorized_minor = fields.Integer(required=True)
+    captured_minor = fields.Integer(required=True)
+    released_minor = fields.Integer(required=True)
+    capturable_minor = fields.Integer(required=True)
+    splits = fields.List(fields.Nested(SplitSchema), required=True)
+    capture_mode = fields.String(required=True)
+    rail = fields.String(required=True, allow_none=True)
+    reference = fields.String(required=True, allow_none=True)
+    metadata = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    attempts = fields.List(fields.Nested(AttemptSchema), required=True)
+    captures = fields.List(fields.Nested(CaptureSchema), required=True)
+    created_at = fields.AwareDateTime(required=True)
+    expires_at = fields.AwareDateTime(required=True, allow_none=True)
+    version = fields.Integer(required=True, metadata={"description": "Number of events of the order"})
+
+
+class OrdersQuery(CursorQuery):
+    """Filters and page of a list of orders."""
+
+    status = fields.String(validate=validate.OneOf(tuple(STATUSES)))
+    merchant_id = UuidText()
+    reference = Text()
+    created_from = fields.AwareDateTime(metadata={"description": "RFC 3339; inclusive"})
+    created_to = fields.AwareDateTime(metadata={"description": "RFC 3339; exclusive"})
+    limit = Limit()
+
+
+class OrdersPage(Schema):
+    """Orders, newest first; `position` is how far the view has come."""
+
+    items = fields.List(fields.Dict(), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+    position = Position(required=True)
+
+
+def order_document(order: PaymentOrder) -> dict[str, Any]:
+    """The representation of an order; the rail's token and the key of an attempt stay inside."""
+    return {
+        "order_id": order.order_id,
+        "merchant_id": order.merchant_id,
+        "status": order.status,
+        "amount_minor": order.amount_minor,
+        "currency": order.currency,
+        "authorized_minor": order.authorized_minor,
+        "captured_minor": order.captured_minor,
+        "released_minor": order.released_minor,
+        "capturable_minor": order.capturable_minor,
+        "splits": [{"seller_id": s.seller_id, "amount_minor": s.amount_minor} for s in order.splits],
+        "capture_mode": order.capture_mode,
+        "rail": order.rail,
+        "reference": order.reference,
+        "metadata": order.metadata,
+        "attempts": [
+            {
+                "attempt": a.number,
+                "rail": a.rail,
+                "method": a.method,
+                "amount_minor": a.amount_minor,
+                "state": a.state,
+                "outcome_unknown": a.unknown_operation is not None,
+                "decline_code": a.decline_code,
+            }
+            for a in order.attempts
+        ],
+        "captures": [
+            {
+                "capture_id": c.capture_id,
+                "attempt": c.attempt,
+                "amount_minor": c.amount_minor,
+                "final": c.final,
+                "state": c.state,
+                "code": c.code,
+            }
+            for c in order.captures.values()
+        ],
+        "created_at": order.created_on,
+        "expires_at": order.expires_at,
+        "version": order.version,
+    }

@@ -1,0 +1,167 @@
+"""Wallets: open one, read its numbers, list its entries.
+
+Numbers are answered in the natural sign (what is there, or what is owed, is positive), as the posting engine last committed
+them; entries come from the view.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.application import AggregateNotFoundError
+from flask import Response, request
+from flask_smorest import Blueprint
+from marshmallow import Schema, fields
+
+from api.body import StrictParser
+from api.fields import Currency, Limit, MinorUnits, Position, Text, UuidText
+from api.headers import idempotency_key
+from api.json_response import json_response
+from api.ledger_replies import refuse_unless
+from api.lists import CursorQuery, view_page
+from api.problem import not_found
+from api.services import current_caller, current_services
+from api.wallet_refs import wallet_id_of
+from domain.chart import DEBIT_KINDS, account_kind
+from domain.ids import wallet_stream_id
+
+blp = Blueprint("wallets", __name__, url_prefix="/v1/wallets", description="Accounts in one currency")
+blp.ARGUMENTS_PARSER = StrictParser()
+
+
+class OpenWalletBody(Schema):
+    """The account to open; its kind follows from the address and the chart of accounts."""
+
+    address = Text(required=True, longest=200, metadata={"example": "wallet:alice"})
+    currency = Currency(required=True)
+    overdraft_limit_minor = MinorUnits(
+        low=0,
+        allow_none=True,
+        load_default=0,
+        metadata={"description": "How far below zero requests may take it; null for no limit"},
+    )
+    merchant_id = UuidText(allow_none=True, load_default=None)
+
+
+class WalletSchema(Schema):
+    """A wallet; amounts in minor units, in the natural sign of its kind."""
+
+    wallet_id = fields.UUID(required=True)
+    address = fields.String(required=True)
+    currency = fields.String(required=True)
+    account_kind = fields.String(required=True)
+    posted_minor = fields.Integer(required=True)
+    held_minor = fields.Integer(required=True)
+    available_minor = fields.Integer(required=True)
+    version = fields.Integer(required=True)
+    closed = fields.Boolean(required=True)
+
+
+class WalletQuery(Schema):
+    """The currency, when the wallet is named by its address."""
+
+    currency = Currency()
+
+
+class EntriesQuery(CursorQuery):
+    """Which page of the entries."""
+
+    currency = Currency()
+    limit = Limit()
+
+
+class EntriesPage(Schema):
+    """Entries of a wallet in order of the log; `position` is how far the view has come."""
+
+    items = fields.List(fields.Dict(), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+    position = Position(required=True)
+
+
+@blp.route("", methods=["POST"])
+@blp.arguments(OpenWalletBody)
+@blp.response(201, WalletSchema)
+@blp.alt_response(200, schema=WalletSchema, description="It was open already, with the same terms", success=True)
+def open_wallet(body: dict[str, Any]) -> Response:
+    """Open a wallet. Its address and currency are its identity: opening it again with the same terms changes nothing."""
+    caller, services = current_caller(), current_services()
+    account_kind(body["address"])
+    key = idempotency_key(request) if "Idempotency-Key" in request.headers else f"{body['address']}|{body['currency']}"
+    reply = services.ledger.open_wallet(book=caller.book, key=key, **body)
+    refuse_unless(reply, "opened")
+    wallet_id = reply.wallet_id or wallet_stream_id(caller.book, body["address"], body["currency"])
+    headers = {"Location": f"/v1/wallets/{wallet_id}"}
+    if reply.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return json_response(_numbers(wallet_id), 200 if reply.replayed else 201, headers)
+
+
+@blp.route("/<wallet>", methods=["GET"])
+@blp.arguments(WalletQuery, location="query")
+@blp.response(200, WalletSchema)
+def show(query: dict[str, Any], wallet: str) -> Response:
+    """Read a wallet's posted, held and available money, by wallet id or by address and currency."""
+    wallet_id = wallet_id_of(current_caller().book, wallet, query.get("currency"), "wallet")
+    _require_visible(wallet_id)
+    return json_response(_numbers(wallet_id))
+
+
+@blp.route("/<wallet>/entries", methods=["GET"])
+@blp.arguments(EntriesQuery, location="query")
+@blp.response(200, EntriesPage)
+def entries(query: dict[str, Any], wallet: str) -> Response:
+    """List what was posted to a wallet."""
+    caller, services = current_caller(), current_services()
+    wallet_id = wallet_id_of(caller.book, wallet, query.pop("currency", None), "wallet")
+    _require_visible(wallet_id)
+    at_least = query.pop("at_least")
+    return view_page(
+        services.queries,
+        "wallet_entries",
+        at_least,
+        lambda: services.queries.wallet_entries(caller, wallet_id, **query),
+    )
+
+
+def _numbers(wallet_id: UUID) -> dict[str, Any]:
+    reply = current_services().ledger.wallet(book=current_caller().book, wallet_id=wallet_id)
+    refuse_unless(reply, "found")
+    found = reply.wallet
+    if found is None:
+        raise not_found("wallet")
+    kind = account_kind(found.address)
+    sign = 1 if kind in DEBIT_KINDS else -1
+    return {
+        "wallet_id": wallet_id,
+        "address": found.address,
+        "currency": found.currency,
+        "account_kind": kind,
+        "posted_minor": sign * found.posted_minor,
+        "held_minor": found.held_minor,
+        "available_minor": found.available_minor,
+        "version": found.version,
+        "closed": found.closed,
+    }
+
+
+def _require_visible(wallet_id: UUID) -> None:
+    """Raise 404 unless the wallet is of the caller's book and, for a merchant's key, that merchant's own.
+
+    Only the first event is read: it says whose wallet it is, however long its history.
+    """
+    caller, services = current_caller(), current_services()
+    try:
+        opened = services.log.repository.get(wallet_id, version=1)
+    except AggregateNotFoundError:
+        raise not_found("wallet") from None
+    # The id follows from book, address and currency: an id that does not come out again is another book's.
+    address, currency = getattr(opened, "address", None), getattr(opened, "currency", None)
+    if address is None or currency is None or wallet_stream_id(caller.book, address, currency) != wallet_id:
+        raise not_found("wallet")
+    if caller.merchant_id is not None and not _owned(caller.merchant_id, address, opened):
+        raise not_found("wallet")
+
+
+def _owned(merchant_id: str, address: str, wallet: Any) -> bool:
+    return wallet.merchant_id == merchant_id or address.startswith(f"merchant:{merchant_id}:")
