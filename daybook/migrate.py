@@ -1,6 +1,6 @@
-"""Bring the database's schema up to date before anything reads or writes, and refuse one that is unsafe to append to.
+"""Bring the database's schema up to date before anything reads or writes; refuse one that is unsafe to append to.
 
-The migrations are plain SQL files of the folder ``migrations/`` run by yoyo. They are no package: code never imports them.
+The migrations are plain SQL files of the folder ``migrations/`` run by yoyo; code never imports them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class MigrationsMissing(RuntimeError):
 def migrate(database_url: str) -> list[str]:
     """Apply the migrations that are missing; gives their ids. Raises `LogAboveHorizon` when appending is unsafe.
 
-    Safe to call from many processes at once: a session's advisory lock lets one through at a time. yoyo keeps a lock row
-    as well, which a killed process leaves behind; whoever holds our lock knows that such a row is stale and removes it.
+    Safe to call from many processes at once: a session's advisory lock lets one through at a time. yoyo keeps a lock
+    row as well, which a killed process leaves behind; whoever holds our lock knows that such a row is stale.
     """
     with psycopg.connect(database_url, autocommit=True) as guard:
         guard.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))

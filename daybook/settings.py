@@ -1,7 +1,7 @@
 """Every knob of the program, in one validated place: ``DAYBOOK_<NAME>`` in the environment.
 
-Two homes never share a file, a socket or a database, so several copies of the program run side by side once their ports
-differ.
+Two homes never share a file, a socket or a database, so several copies of the program run side by side once their
+ports differ.
 """
 
 from __future__ import annotations
@@ -21,17 +21,23 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
-    """What one running copy of Daybook is told from outside. Raises pydantic's ``ValidationError``, naming the field."""
+    """What one running copy is told from outside. Raises pydantic's ``ValidationError``, naming the field."""
 
     model_config = SettingsConfigDict(env_prefix="DAYBOOK_", extra="ignore", frozen=True)
 
     home: Path = Field(default=Path(".daybook"), description="Directory that holds all state of this copy.")
     database_url: str | None = Field(
-        default=None, description="libpq connection string of a server of one's own; without it one is started under home."
+        default=None,
+        description="libpq connection string of a server of one's own; without it one is started under home.",
     )
-    book: int = Field(default=1, ge=1, le=2**31 - 1, description="The tenant's ledger that commands work on by default.")
+    book: int = Field(
+        default=1, ge=1, le=2**31 - 1, description="The tenant's ledger that commands work on by default."
+    )
     commission_bps: int = Field(
-        default=1000, ge=0, le=10_000, description="Platform commission of a newly opened book, in hundredths of a percent."
+        default=1000,
+        ge=0,
+        le=10_000,
+        description="Platform commission of a newly opened book, in hundredths of a percent.",
     )
 
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on.")
@@ -41,7 +47,9 @@ class Settings(BaseSettings):
     simulator_port: Port = Field(default=8081, description="Port of the payment rail simulator.")
 
     order_expiry_s: int = Field(
-        default=3600, ge=1, description="Seconds after which an order that nobody paid expires, unless it says otherwise."
+        default=3600,
+        ge=1,
+        description="Seconds after which an order that nobody paid expires, unless it says otherwise.",
     )
     hold_expiry_s: int = Field(
         default=7 * 24 * 3600, ge=1, description="Seconds an authorisation holds when its rail names no date."

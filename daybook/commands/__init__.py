@@ -1,0 +1,49 @@
+"""The command line: one file per command, found by its name.
+
+A module here exports ``command``, a click command or group; ``trial_balance.py`` becomes ``daybook trial-balance``.
+A command parses, calls a use case and prints; accounting rules and SQL live in the other rooms. A module whose name starts
+with an underscore is shared by commands and is none itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import click
+import pydantic
+
+from daybook.settings import Settings
+
+
+class CommandFolder(click.Group):
+    """A group whose commands are the modules of this folder, each imported only when it is called for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the commands' names in alphabetical order."""
+        return sorted(
+            module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__) if module.name[0] != "_"
+        )
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; None when there is no such file."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+
+def read_settings() -> Settings:
+    """Read the settings; a wrong variable ends the command with a message that names it."""
+    try:
+        return Settings()
+    except pydantic.ValidationError as problem:
+        lines = [f"DAYBOOK_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in problem.errors()]
+        raise click.UsageError("wrong settings\n" + "\n".join(lines)) from None
+
+
+@click.group(cls=CommandFolder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="daybook")
+def main() -> None:
+    """Daybook: an event-sourced ledger for payments. Settings are DAYBOOK_* variables."""

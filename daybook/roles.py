@@ -1,0 +1,57 @@
+"""What each process of Daybook does: one function per role, and nothing of a role is imported before it runs.
+
+A role is a function ``(settings, stop) -> None`` that works until ``stop`` is set, then leaves everything durable and
+returns. ``settings.database_url`` is set and migrated when it is called.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from daybook.settings import Settings
+
+Role = Callable[[Settings, threading.Event], None]
+
+# Rails before those who call them, the engine before those who ask it; processes stop in the reverse order.
+START_ORDER = ("simulator", "engine", "views", "payments", "api")
+ROLES: dict[str, Role] = {}
+
+
+class UnknownRole(ValueError):
+    """No process of that name; the message lists those there are."""
+
+
+def role(name: str) -> Callable[[Role], Role]:
+    """Register the function that a process of this role runs. The name must have its place in `START_ORDER`."""
+    if name not in START_ORDER:
+        raise UnknownRole(f"role {name!r} has no place in START_ORDER")
+
+    def register(function: Role) -> Role:
+        ROLES[name] = function
+        return function
+
+    return register
+
+
+def run_role(name: str, settings: Settings, stop: threading.Event) -> None:
+    """Run one role until `stop` is set. Raises `UnknownRole`, and whatever ends the role early."""
+    if name not in ROLES:
+        raise UnknownRole(f"role {name!r} is unknown; use one of {', '.join(sorted(ROLES))}")
+    ROLES[name](settings, stop)
+
+
+@role("simulator")
+def simulator(settings: Settings, stop: threading.Event) -> None:
+    """Serve the payment rail to practise on; its books are its own file, never our database."""
+    from rails.simulator.books import Books
+    from rails.simulator.server import Simulator
+
+    settings.simulator_database.parent.mkdir(parents=True, exist_ok=True)
+    books = Books(settings.simulator_database)
+    server = Simulator(settings.simulator_host, settings.simulator_port, books)
+    threading.Thread(target=server.serve_forever, name="simulator-accept", daemon=True).start()
+    stop.wait()
+    server.shutdown()
+    server.server_close()
+    books.close()

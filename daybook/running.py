@@ -1,0 +1,124 @@
+"""A whole copy of Daybook for as long as a block lasts: the database, and every process that is not there yet."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import httpx
+
+from daybook.database import open_database
+from daybook.roles import ROLES, START_ORDER
+from daybook.settings import Settings
+from daybook.supervisor import ProcessSpec, Supervisor
+
+READY_TIMEOUT_S = 60.0
+PROBE_TIMEOUT_S = 1.0
+
+
+class AlreadyRunning(RuntimeError):
+    """Another supervisor owns this DAYBOOK_HOME; two engines on one book would fence each other out."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a block may use: settings with a ``database_url``, and the supervisor, or None if another one runs."""
+
+    settings: Settings
+    supervisor: Supervisor | None
+
+
+@contextlib.contextmanager
+def running(
+    settings: Settings, roles: Sequence[str], stop: threading.Event | None = None, *, exclusive: bool = False
+) -> Iterator[Running]:
+    """Start the database and the processes of `roles`, wait until they are ready, stop them at the end.
+
+    If a supervisor already runs under this home its processes are used and nothing is started, unless `exclusive`, which
+    raises `AlreadyRunning`. Raises `ProcessNotReady` and what `open_database` raises.
+    """
+    stop = stop or threading.Event()
+    with _claim(settings.home) as claimed, open_database(settings) as ready_settings:
+        if not claimed:
+            if exclusive:
+                raise AlreadyRunning(f"another process runs {settings.home}; set DAYBOOK_HOME to start a second copy")
+            yield Running(ready_settings, None)
+            return
+        specs = [process_spec(name, ready_settings) for name in START_ORDER if name in roles and name in ROLES]
+        supervisor = Supervisor(specs, child_environment(ready_settings), settings.stop_timeout_s)
+        try:
+            supervisor.start()
+            supervisor.wait_ready(READY_TIMEOUT_S, stop)
+            yield Running(ready_settings, supervisor)
+        finally:
+            supervisor.stop_all()
+
+
+def process_spec(name: str, settings: Settings) -> ProcessSpec:
+    """Say how to run a role as a process and how to see that it serves."""
+    command = (sys.executable, "-m", "daybook", "worker", "--role", name, "--stop-with-parent")
+    probes: dict[str, Callable[[], bool]] = {
+        "api": partial(_answers_http, f"{settings.api_url}/readyz"),
+        "engine": partial(_accepts_unix, settings.engine_socket),
+        "simulator": partial(_accepts_tcp, settings.simulator_host, settings.simulator_port),
+    }
+    return ProcessSpec(name, command, probes[name]) if name in probes else ProcessSpec(name, command)
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """Give the environment of a worker process: ours, with the settings it must share spelt out.
+
+    The folder of our packages comes along, so that a copy that was never installed can start workers too.
+    """
+    root = str(Path(__file__).resolve().parent.parent)
+    search_path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    shared = {
+        f"DAYBOOK_{name.upper()}": str(value) for name, value in settings.model_dump().items() if value is not None
+    }
+    return {**os.environ, **shared, "DAYBOOK_HOME": str(settings.home.absolute()), "PYTHONPATH": search_path}
+
+
+@contextlib.contextmanager
+def _claim(home: Path) -> Iterator[bool]:
+    """Own the home's processes for a block; gives False when somebody else does. The kernel forgets a killed owner."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "supervisor.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _answers_http(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=PROBE_TIMEOUT_S, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _accepts_tcp(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=PROBE_TIMEOUT_S):
+            return True
+    except OSError:
+        return False
+
+
+def _accepts_unix(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_TIMEOUT_S)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
