@@ -1,6 +1,6 @@
 """Use cases and processes that face payment rails: checkout, attempts, timers.
 
-Commands come in as validated objects (`payments.commands`), become events of payment orders and merchants through the one
-write call of the event log, and the payment process talks to the rails. No posting, no view and no SQL lives here:
+Commands come in as validated objects (`payments.commands`), become events of payment orders and merchants through the
+one write call of the event log, and the payment process talks to the rails. No posting, no view and no SQL lives here:
 the posting engine and the views follow the log.
 """

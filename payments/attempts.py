@@ -1,8 +1,8 @@
 """What an order needs from its rail next, decided by its folded state alone, and done.
 
-`attempt-started` is in the log before the rail is called. An attempt that has started and has no outcome (the process died, or
-the rail gave no usable answer) is never guessed at: the rail is asked what became of it, or is sent the same request under
-the same key when it promises to make one effect of both. If neither tells, the outcome stays unknown.
+`attempt-started` is in the log before the rail is called. An attempt that has started and has no outcome (the process
+died, or the rail gave no usable answer) is never guessed at: the rail is asked what became of it, or is sent the same
+request under the same key when it promises to make one effect of both. If neither tells, the outcome stays unknown.
 """
 
 from __future__ import annotations
@@ -131,9 +131,7 @@ class Attempts:
             self._keep_authorisation(book, order.id, attempt.number, reply, None)
         return False
 
-    def _keep_authorisation(
-        self, book: int, order_id: UUID, number: int, reply: RailReply, source: str | None
-    ) -> bool:
+    def _keep_authorisation(self, book: int, order_id: UUID, number: int, reply: RailReply, source: str | None) -> bool:
         """Write the outcome down; answers whether the doubt is over."""
 
         def outcome(order: PaymentOrder) -> None:

@@ -1,7 +1,8 @@
 """Refuses commands with a card number in any text, before anything else is done with them.
 
-The log is append-only: a card number written once could not be taken out again. What counts as one is `domain.card_numbers`;
-here every text of a body is shown to it, wherever it stands, in the plain form that a person would read.
+The log is append-only: a card number written once could not be taken out again. What counts as one is
+`domain.card_numbers`; here every text of a body is shown to it, wherever it stands, in the plain form that a person
+would read.
 """
 
 from __future__ import annotations

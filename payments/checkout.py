@@ -1,8 +1,8 @@
 """The use cases of checkout: what the API, the import and the console may do to orders, merchants and books.
 
-Every use case is idempotent. The key of a creation *is* the id of what it creates, so the version conflict of the stream
-decides races, for ever and without a table of keys: the loser reloads and answers as if it had come second. A request
-that cannot even be understood (validation) leaves no trace and may be sent again with the same key.
+Every use case is idempotent. The key of a creation *is* the id of what it creates, so the version conflict of the
+stream decides races, for ever and without a table of keys: the loser reloads and answers as if it had come second. A
+request that cannot even be understood (validation) leaves no trace and may be sent again with the same key.
 """
 
 from __future__ import annotations
@@ -137,8 +137,8 @@ class Checkout:
     def create_order(self, command: CreateOrder, meta: Meta = NO_META) -> OrderPlaced:
         """Create an order, with its recorded payments in the same commit.
 
-        Raises KeyReused when the id stands for another request, and the RuleViolations of orders, none of which uses the
-        key up.
+        Raises KeyReused when the id stands for another request, and the RuleViolations of orders, none of which uses
+        the key up.
         """
         print_of_body = fingerprint(command)
 

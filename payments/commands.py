@@ -1,8 +1,8 @@
 """What may be asked of payment orders, merchants and books: validated once, here, whoever asks (API, import, console).
 
-Unknown fields are refused and integers are strict: 10.0, "10" and true are not amounts. A text that holds a card number is
-refused before any other rule is looked at, and no message ever quotes the input. Rules that need more than one field of
-the domain (splits that sum to the amount, currencies that exist, limits of amounts) are the domain's own.
+Unknown fields are refused and integers are strict: 10.0, "10" and true are not amounts. A text that holds a card
+number is refused before any other rule is looked at, and no message ever quotes the input. Rules that need more than
+one field of the domain (splits that sum to the amount, currencies that exist, limits of amounts) are the domain's own.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ class RecordedPayment(Part):
 
 
 class CreateOrder(Command):
-    """Ask for a payment order. `order_id` is the idempotency key; `merchant_id` its owner, null for the book's own orders.
+    """Ask for a payment order. `order_id` is the idempotency key; `merchant_id` its owner, null for the book's own
+    orders.
 
     No splits = all of it is due to the owner. `rail` null = payments are recorded or come later, nothing is called.
     """
@@ -148,7 +149,8 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 def fingerprint(command: Command) -> str:
-    """SHA-256 of the command's canonical JSON (members sorted, defaults filled in, times in UTC), key and book left out.
+    """SHA-256 of the command's canonical JSON (members sorted, defaults filled in, times in UTC), key and book left
+    out.
 
     Two bodies that mean the same have the same fingerprint; it is kept in the event that the key created.
     """

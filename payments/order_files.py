@@ -1,7 +1,7 @@
 """Orders and their payments from two CSV files, as the very commands that the API would build from requests.
 
-`items`: order_id, ordered_at, item_no, seller_id, price_minor, freight_minor, currency. What is due for an order is the sum of
-price and freight of its items; what is due to a seller is the sum over that seller's items.
+`items`: order_id, ordered_at, item_no, seller_id, price_minor, freight_minor, currency. What is due for an order is
+the sum of price and freight of its items; what is due to a seller is the sum over that seller's items.
 `payments`: order_id, sequence, method, installments, amount_minor, currency. Each line is one payment that already
 happened, on the rail `recorded`, effective when its order was placed. What was paid may differ from what is due.
 """

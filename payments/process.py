@@ -9,6 +9,7 @@ looked at again.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -93,6 +94,7 @@ class PaymentProcess:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="rail")
         self._lock = threading.Condition()
         self._waiting: dict[UUID, list[int]] = {}
+        self._later: list[tuple[float, int, UUID]] = []
         self._stopping = threading.Event()
 
     @property
@@ -114,6 +116,7 @@ class PaymentProcess:
 
     def step(self, timeout: float) -> int:
         """Take in one batch of events, at most `timeout` seconds of waiting; answers how many."""
+        self._take_up_again()
         with self._lock:
             self._lock.wait_for(lambda: len(self._unfinished) < IN_FLIGHT, timeout)
             if len(self._unfinished) >= IN_FLIGHT:
@@ -159,20 +162,31 @@ class PaymentProcess:
         self._pool.submit(self._work, row.book, row.stream_id)
 
     def _work(self, book: int, stream_id: UUID) -> None:
+        """Advance one order until no event asks for more; one that fails waits for its turn without a thread."""
         while not self._stopping.is_set():
             with self._lock:
                 begun = len(self._waiting[stream_id])
             if not self._attempt(book, stream_id):
-                self._stopping.wait(RETRY_SECONDS)
-                continue
+                with self._lock:
+                    self._later.append((time.monotonic() + RETRY_SECONDS, book, stream_id))
+                return
             with self._lock:
                 positions = self._waiting[stream_id]
                 self._unfinished.finish(positions[:begun])
                 del positions[:begun]
-                self._lock.notify_all()
                 if not positions:
                     del self._waiting[stream_id]
+                self._lock.notify_all()
+                if not positions:
                     return
+
+    def _take_up_again(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            due = [entry for entry in self._later if entry[0] <= now]
+            self._later = [entry for entry in self._later if entry[0] > now]
+        for _, book, stream_id in due:
+            self._pool.submit(self._work, book, stream_id)
 
     def _attempt(self, book: int, stream_id: UUID) -> bool:
         try:

@@ -1,4 +1,5 @@
-"""Payments that already happened elsewhere, as attempts on the rail `recorded`: facts, so nothing is asked or refused."""
+"""Payments that already happened elsewhere, as attempts on the rail `recorded`: facts, so nothing is asked or
+refused."""
 
 from __future__ import annotations
 
