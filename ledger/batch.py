@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from eventsourcing.utils import get_topic
 
 from domain.chart import account_kind, suspense_psp
@@ -16,10 +17,10 @@ from domain.ids import stream_id
 from domain.posting import Line, Posting, check_balanced
 from domain.wallet import WalletAccount, WalletHead
 from ledger.heads import Account
-from ledger.wire import CloseWallet, OpenWallet, Order, Reply, Transfer, fingerprint
+from ledger.wire import CloseWallet, OpenWallet, Order, Reply, Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -59,6 +60,12 @@ class Decision:
         self.index = index
         self.fingerprint = asked
 
+    def placed(self, positions: Sequence[int]) -> Reply:
+        """The reply once the batch is committed: with the posting's position, unless the request was a mistake."""
+        if self.reply.status == "error":
+            return self.reply
+        return msgspec.structs.replace(self.reply, position=positions[self.index])
+
 
 class Batch:
     """Decides intents one after the other; each sees the wallets as the ones before it left them."""
@@ -69,6 +76,7 @@ class Batch:
         self.overlay: dict[UUID, Account] = {}
         self.decided: dict[UUID, Decision] = {}
         self.postings = 0
+        self.lines = 0
         self.refusals = 0
         self.to_suspense = 0
         self._heads = heads
@@ -76,6 +84,11 @@ class Batch:
         self._at = at
         self._settled = settled
         self._facts: set[UUID] = set()
+
+    @property
+    def posting_ids(self) -> list[UUID]:
+        """The posting streams that this batch begins: whichever exists already makes its commit a conflict."""
+        return [*self.decided, *self._facts]
 
     # facts
 
@@ -108,10 +121,11 @@ class Batch:
 
     # requests
 
-    def request(self, order: Order) -> Decision:
-        """Decide a request, or give the decision of the same request earlier in this batch."""
-        asked = fingerprint(order)
-        posting_id = order_posting_id(order)
+    def request(self, order: Order, posting_id: UUID, asked: str) -> Decision:
+        """Decide a request, or give the decision of the same request earlier in this batch.
+
+        `posting_id` is `order_posting_id(order)` and `asked` its `fingerprint`, computed once where it arrived.
+        """
         earlier = self.decided.get(posting_id)
         if earlier is not None:
             return Decision(repeated(earlier.reply, earlier.fingerprint == asked), earlier.index, asked)
@@ -277,6 +291,7 @@ class Batch:
     def _post_lines(
         self, posting_id: UUID, accounts: list[Account], lines: list[Line], effective_at: datetime
     ) -> None:
+        self.lines += len(lines)
         for number, account in enumerate(accounts):
             head = account.head
             amount = lines[number].amount_minor
@@ -353,18 +368,7 @@ class Batch:
 def repeated(reply: Reply, same_request: bool) -> Reply:
     """The answer to a key that is decided already: the same answer again, or an error when something else was asked."""
     if same_request:
-        return Reply(
-            status=reply.status,
-            code=reply.code,
-            detail=reply.detail,
-            replayed=True,
-            posting_id=reply.posting_id,
-            version=reply.version,
-            position=reply.position,
-            wallet_id=reply.wallet_id,
-            source_posted_after=reply.source_posted_after,
-            destination_posted_after=reply.destination_posted_after,
-        )
+        return msgspec.structs.replace(reply, replayed=True)
     return Reply(
         status="error",
         code=KEY_REUSED,

@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 
 from ledger.wire import (
+    ENGINE_UNAVAILABLE,
     CloseWallet,
     Frames,
     FrameTooLong,
@@ -188,7 +189,7 @@ class LedgerClient:
         return self.ask(ReadWallet(id=next(self._ids), book=book, wallet_id=wallet_id))
 
     def ping(self, *, book: int) -> Reply:
-        """`found` when the engine is there, owns the book and holds its lock; else `error` with the reason."""
+        """`found` when the engine is there and owns the book; raises EngineUnavailable while it does not write it."""
         return self.ask(Ping(id=next(self._ids), book=book))
 
     def ask(self, request: Request) -> Reply:
@@ -196,12 +197,15 @@ class LedgerClient:
         connection = self._connected()
         answer = connection.send(request)
         try:
-            return answer.result(self._timeout)
+            reply = answer.result(self._timeout)
         except NoReplyYet:
             connection.forget(request.id)
             raise EngineUnavailable(
                 f"no reply from the posting engine within {self._timeout} s; ask again with the same key"
             ) from None
+        if reply.code == ENGINE_UNAVAILABLE:
+            raise EngineUnavailable(reply.detail)
+        return reply
 
     def close(self) -> None:
         """Hang up; callers that wait get EngineUnavailable, later calls too."""

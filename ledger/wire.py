@@ -19,6 +19,10 @@ LENGTH_BYTES = 4
 Status = Literal["posted", "opened", "closed", "refused", "found", "error"]
 
 
+# The one error after which the same key may be sent again at once: nothing was decided here.
+ENGINE_UNAVAILABLE = "engine_unavailable"
+
+
 class FrameTooLong(ValueError):
     """A frame announces more bytes than `MAX_FRAME`: the peer does not speak this protocol."""
 

@@ -1,0 +1,279 @@
+"""The posting engine: the only writer of the wallet and posting streams of its books.
+
+It follows the log for facts, takes requests from the socket, decides both in memory and commits hundreds of them in one
+transaction with its place in the log, on the connection that holds the books' lock. When that connection is lost it
+takes the lock again, reads its memory anew and decides the unanswered requests once more: a key that was decided
+before the loss is found in the log, so no request counts twice.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import structlog
+from eventsourcing.persistence import IntegrityError, Tracking
+
+from domain.chart import account_kind
+from domain.errors import RuleViolation
+from domain.money import check_amount, check_currency
+from eventlog import snapshots
+from eventlog.connections import connect
+from eventlog.errors import FenceLost, LogUnavailable, WriterAlreadyRunning
+from eventlog.mapper import LogMapper
+from eventlog.recorded import Meta
+from ledger import metrics
+from ledger.batch import UNKNOWN_WALLET, Batch, Decision, order_posting_id, repeated
+from ledger.facts import FactFeed
+from ledger.heads import Heads
+from ledger.intake import Ask, Fact, Intake, Taken
+from ledger.recall import Recent, Settled, recall
+from ledger.wire import (
+    ENGINE_UNAVAILABLE,
+    OpenWallet,
+    Order,
+    Ping,
+    ReadWallet,
+    Reply,
+    Request,
+    Transfer,
+    fingerprint,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from uuid import UUID
+
+    from eventlog.fenced import FencedRecorder
+
+KEY_LENGTH_MAX = 200
+SNAPSHOT_EVERY_LINES = 100_000
+PATIENCE_SECONDS = 2.0  # requests wait so long for a lost lock to come back before their askers are told to ask again
+RETRY_SECONDS = 0.1
+IDLE_SECONDS = 0.2
+LEASE = """
+insert into log.engine_leases as l (book, socket_path, owner) select book, %b, %b from unnest(%b::int[]) book
+on conflict (book) do update set socket_path = excluded.socket_path, owner = excluded.owner, since = clock_timestamp()
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class HeadsOutdated(Exception):
+    """A wallet has moved that only this engine may move: memory is wrong and is read anew from the log."""
+
+
+class PostingEngine:
+    """Posts for the books of its recorder. `run` blocks; `submit` may be called from any thread."""
+
+    def __init__(
+        self, recorder: FencedRecorder, clock: Callable[[], datetime], *, socket_path: str = "", owner: str = "engine"
+    ) -> None:
+        """`clock` gives aware datetimes; `socket_path` and `owner` go to the lease row that tells where to ask."""
+        self._recorder = recorder
+        self._clock = clock
+        self._socket_path = socket_path
+        self._meta = Meta(actor=owner)
+        self._owner = owner
+        self._mapper = LogMapper()
+        self._heads = {book: Heads(book) for book in recorder.books}
+        self._recent = Recent()
+        self._intake = Intake()
+        self._lines_since_snapshot = 0
+        self._lost_at: float | None = time.monotonic()
+        self._owning = threading.Event()
+
+    @property
+    def owning(self) -> threading.Event:
+        """Set while the engine holds its lock and its memory is fresh."""
+        return self._owning
+
+    def heads(self, book: int) -> Heads:
+        """The wallets of a book as last committed; to read, never to change."""
+        return self._heads[book]
+
+    # asking
+
+    def submit(self, request: Request, answer: Callable[[Reply], None]) -> None:
+        """Take a request; `answer` is called once: at once for reads and mistakes, else after the commit."""
+        heads = self._heads.get(request.book)
+        if heads is None:
+            answer(_mistake("unknown_book", f"this engine does not own book {request.book}"))
+        elif isinstance(request, ReadWallet | Ping):
+            answer(self._look(request, heads))
+        else:
+            mistake = _order_mistake(request)
+            if mistake is not None:
+                answer(mistake)
+                return
+            self._intake.ask(Ask(request, order_posting_id(request), fingerprint(request), answer))
+
+    def _look(self, request: ReadWallet | Ping, heads: Heads) -> Reply:
+        if not self._owning.is_set():
+            return _mistake(ENGINE_UNAVAILABLE, f"this engine does not hold the lock of book {request.book} now")
+        if isinstance(request, Ping):
+            return Reply(status="found", position=heads.position)
+        account = heads.accounts.get(request.wallet_id)
+        if account is None:
+            return _mistake(UNKNOWN_WALLET, f"book {request.book} has no wallet {request.wallet_id}")
+        return Reply(status="found", wallet_id=request.wallet_id, wallet=account.numbers())
+
+    # running
+
+    def run(self, stop: threading.Event) -> None:
+        """Own the books and post until `stop` is set. Raises what a wrong posting rule raises: a fact is never skipped."""
+        try:
+            while not stop.is_set():
+                try:
+                    self._own(stop)
+                except WriterAlreadyRunning as error:
+                    self._stand_by(stop, str(error))
+                except (FenceLost, LogUnavailable, HeadsOutdated, psycopg.Error) as error:
+                    log.warning("writer lock lost, taking it again", reason=str(error))
+                    self._stand_by(stop, str(error))
+        finally:
+            self._turn_away("the posting engine stopped before it decided")
+            self._recorder.release()
+
+    def _own(self, stop: threading.Event) -> None:
+        """Take the lock, read memory, post until stopped or the lock is lost."""
+        self._recorder.acquire()
+        with connect(self._recorder.database_url) as side:
+            self._load(side)
+            side.execute(LEASE, [self._socket_path, self._owner, list(self._recorder.books)], binary=True)
+            feed = FactFeed(self._recorder, self._mapper, self._intake)
+            try:
+                self._lost_at = None
+                self._owning.set()
+                while not stop.is_set():
+                    feed.check()
+                    taken = self._intake.take(IDLE_SECONDS)
+                    metrics.QUEUE.set(self._intake.waiting)
+                    self._post(taken, side)
+                    if self._lines_since_snapshot >= SNAPSHOT_EVERY_LINES:
+                        self._write_snapshots(side)
+                self._write_snapshots(side)
+            finally:
+                self._owning.clear()
+                feed.close()
+
+    def _load(self, side: psycopg.Connection[Any]) -> None:
+        self._recent.clear()
+        for book, heads in self._heads.items():
+            folded = heads.load(snapshots.load(side, [book]), self._recorder, self._mapper)
+            log.info("wallet heads read", book=book, wallets=len(heads.accounts), folded=folded)
+        metrics.TAKEOVERS.inc()
+
+    def _write_snapshots(self, side: psycopg.Connection[Any]) -> None:
+        for heads in self._heads.values():
+            rows = heads.snapshots()
+            if rows:
+                snapshots.save(side, rows)
+                heads.snapshots_written()
+        self._lines_since_snapshot = 0
+
+    def _stand_by(self, stop: threading.Event, reason: str) -> None:
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+        if time.monotonic() - self._lost_at > PATIENCE_SECONDS:
+            self._turn_away(reason)
+        stop.wait(RETRY_SECONDS)
+
+    def _turn_away(self, reason: str) -> None:
+        for ask in self._intake.withdraw():
+            ask.answer(_mistake(ENGINE_UNAVAILABLE, f"{reason}; ask again with the same key"))
+
+    # posting
+
+    def _post(self, taken: Taken, side: psycopg.Connection[Any]) -> None:
+        """Post a batch, one transaction per book. Requests that could not be decided go back to the queue."""
+        waiting = taken.asks
+        books = {fact.book for fact in taken.facts} | {ask.order.book for ask in taken.asks}
+        try:
+            for book in sorted(books):
+                asks = [ask for ask in waiting if ask.order.book == book]
+                facts = [fact for fact in taken.facts if fact.book == book]
+                answers = self._post_book(self._heads[book], asks, facts, side)
+                waiting = [ask for ask in waiting if ask.order.book != book]
+                for ask, reply in answers:
+                    ask.answer(reply)
+        except BaseException:
+            self._intake.ask_again(waiting)
+            raise
+
+    def _post_book(
+        self, heads: Heads, asks: list[Ask], facts: list[Fact], side: psycopg.Connection[Any]
+    ) -> list[tuple[Ask, Reply]]:
+        settled: dict[UUID, Settled] = {}
+        while True:
+            batch = Batch(heads, self._clock(), settled)
+            decisions = [self._decide(batch, ask, settled) for ask in asks]
+            for fact in facts:
+                if fact.draft is not None:
+                    batch.fact(fact.draft, fact.position)
+            try:
+                positions = self._commit(heads, batch, facts)
+            except IntegrityError as conflict:
+                found = recall(side, batch.posting_ids)
+                if not found:
+                    raise HeadsOutdated(str(conflict)) from conflict
+                settled |= found
+                continue
+            for posting_id, decision in batch.decided.items():
+                reply = decision.placed(positions)
+                self._recent.put(posting_id, Settled(decision.fingerprint, reply))
+            return [
+                (ask, decided.placed(positions) if isinstance(decided, Decision) else decided)
+                for ask, decided in zip(asks, decisions, strict=True)
+            ]
+
+    def _decide(self, batch: Batch, ask: Ask, settled: dict[UUID, Settled]) -> Decision | Reply:
+        found = settled.get(ask.posting_id) or self._recent.get(ask.posting_id)
+        if found is None:
+            return batch.request(ask.order, ask.posting_id, ask.fingerprint)
+        metrics.REPLAYS.inc()
+        return repeated(found.reply, found.fingerprint == ask.fingerprint)
+
+    def _commit(self, heads: Heads, batch: Batch, facts: list[Fact]) -> list[int]:
+        """Append the batch and merge it into memory. `insert_events` and not `save`: there is no aggregate to collect
+        events from, and the library's bookkeeping per event would cost as much as the posting."""
+        if not batch.events:
+            return []
+        stored = [self._mapper.to_stored_event(event) for event in batch.events]
+        tracking = Tracking(f"engine/{heads.book}", facts[-1].position) if facts else None
+        with metrics.COMMIT.time():
+            positions = self._recorder.insert_events(stored, tracking, book=heads.book, meta=self._meta)
+        assert positions is not None
+        heads.merge(batch.overlay, positions[-1])
+        self._lines_since_snapshot += batch.lines
+        metrics.LINES.inc(batch.lines)
+        metrics.POSTINGS.labels("posted").inc(batch.postings)
+        metrics.POSTINGS.labels("refused").inc(batch.refusals)
+        metrics.SUSPENSE.inc(batch.to_suspense)
+        metrics.BATCH.observe(batch.postings + batch.refusals)
+        return list(positions)
+
+
+def _mistake(code: str, detail: str) -> Reply:
+    return Reply(status="error", code=code, detail=detail)
+
+
+def _order_mistake(order: Order) -> Reply | None:
+    """What makes a request no request at all: nothing is recorded and its key is not used up."""
+    if not 0 < len(order.key) <= KEY_LENGTH_MAX:
+        return _mistake("bad_request", f"key must have 1 to {KEY_LENGTH_MAX} characters")
+    try:
+        if isinstance(order, Transfer):
+            check_amount(order.amount_minor)
+            check_currency(order.currency)
+        elif isinstance(order, OpenWallet):
+            account_kind(order.address)
+            check_currency(order.currency)
+            if order.overdraft_limit_minor is not None and order.overdraft_limit_minor < 0:
+                return _mistake("overdraft_limit_negative", "overdraft_limit_minor must be zero or more, or null")
+    except RuleViolation as violation:
+        return _mistake(violation.code, violation.message)
+    return None

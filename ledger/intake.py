@@ -1,0 +1,114 @@
+"""What waits to be posted: requests from the socket and facts from the log, taken fairly into one batch.
+
+Nobody waits for a batch to fill: what is queued is taken. While requests wait, facts get only a part of the batch,
+so that a saturated log does not make requests wait for long commits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from domain.posting_rules import PostingDraft
+    from ledger.wire import Order, Reply
+
+INTENTS_PER_BATCH = 500
+REQUESTS_PER_BATCH = 400
+FACTS_BESIDE_REQUESTS = 100
+FACTS_QUEUED_MAX = 4_000
+
+
+class Ask(NamedTuple):
+    """A request, the stream that decides its key, the digest of what it asks for, and the way to answer it."""
+
+    order: Order
+    posting_id: UUID
+    fingerprint: str
+    answer: Callable[[Reply], None]
+
+
+class Fact(NamedTuple):
+    """An event of the log that moves money; `draft` None when its rule finds nothing to post."""
+
+    book: int
+    position: int
+    draft: PostingDraft | None
+
+
+class Taken(NamedTuple):
+    """One batch's worth of work."""
+
+    asks: list[Ask]
+    facts: list[Fact]
+
+
+class Intake:
+    """The engine's two queues. Thread-safe; one consumer."""
+
+    def __init__(self) -> None:
+        self._asks: deque[Ask] = deque()
+        self._facts: deque[Fact] = deque()
+        self._changed = threading.Condition()
+
+    def ask(self, ask: Ask) -> None:
+        """Queue a request."""
+        with self._changed:
+            self._asks.append(ask)
+            self._changed.notify_all()
+
+    def ask_again(self, asks: Sequence[Ask]) -> None:
+        """Put requests whose batch was lost back at the head of the queue."""
+        with self._changed:
+            self._asks.extendleft(reversed(asks))
+            self._changed.notify_all()
+
+    def facts(self, facts: Sequence[Fact], stopped: Callable[[], bool]) -> bool:
+        """Queue facts, waiting while too many are queued; False when `stopped` ended the wait and nothing was queued."""
+        with self._changed:
+            while len(self._facts) >= FACTS_QUEUED_MAX and not stopped():
+                self._changed.wait(0.2)
+            if stopped():
+                return False
+            self._facts.extend(facts)
+            self._changed.notify_all()
+            return True
+
+    def forget_facts(self) -> None:
+        """Drop the queued facts: they are read from the log again."""
+        with self._changed:
+            self._facts.clear()
+            self._changed.notify_all()
+
+    def withdraw(self) -> list[Ask]:
+        """Take back every request that waits, to tell their askers that nobody will decide them here."""
+        with self._changed:
+            asks = list(self._asks)
+            self._asks.clear()
+            return asks
+
+    def wake(self) -> None:
+        """Let the consumer look whether it shall stop."""
+        with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are queued."""
+        return len(self._asks)
+
+    def take(self, timeout: float) -> Taken:
+        """What is queued, at most a batch; empty when `timeout` seconds brought nothing."""
+        with self._changed:
+            if not self._asks and not self._facts:
+                self._changed.wait(timeout)
+            asks = [self._asks.popleft() for _ in range(min(len(self._asks), REQUESTS_PER_BATCH))]
+            room = FACTS_BESIDE_REQUESTS if asks else INTENTS_PER_BATCH
+            facts = [self._facts.popleft() for _ in range(min(len(self._facts), room))]
+            if facts:
+                self._changed.notify_all()
+            return Taken(asks, facts)
