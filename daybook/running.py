@@ -42,8 +42,8 @@ def running(
 ) -> Iterator[Running]:
     """Start the database and the processes of `roles`, wait until they are ready, stop them at the end.
 
-    If a supervisor already runs under this home its processes are used and nothing is started, unless `exclusive`, which
-    raises `AlreadyRunning`. Raises `ProcessNotReady` and what `open_database` raises.
+    If a supervisor already runs under this home its processes are used and nothing is started, unless `exclusive`,
+    which raises `AlreadyRunning`. Raises `ProcessNotReady` and what `open_database` raises.
     """
     stop = stop or threading.Event()
     with _claim(settings.home) as claimed, open_database(settings) as ready_settings:

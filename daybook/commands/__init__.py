@@ -1,8 +1,8 @@
 """The command line: one file per command, found by its name.
 
-A module here exports ``command``, a click command or group; ``trial_balance.py`` becomes ``daybook trial-balance``.
-A command parses, calls a use case and prints; accounting rules and SQL live in the other rooms. A module whose name starts
-with an underscore is shared by commands and is none itself.
+A module here exports ``command``, a click command or group; ``trial_balance.py`` becomes ``daybook
+trial-balance``. A command parses, calls a use case and prints; accounting rules and SQL live in the other rooms. A
+module whose name starts with an underscore is shared by commands and is none itself.
 """
 
 from __future__ import annotations

@@ -1,0 +1,95 @@
+"""The rooms keep their distance: import direction, our names for ourselves, and no person's data in an event."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from eventsourcing.domain import DomainEvent
+
+import domain
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("domain", "eventlog", "rails", "projections", "ledger", "replay", "payments", "api", "daybook")
+# Parts of a field name that mean a person. Personal data may enter events only sealed; until then it may not enter.
+PERSONAL = re.compile(
+    r"(^|_)(email|e_mail|mail|iban|bic|phone|telephone|mobile|msisdn|first_name|last_name|full_name|given_name|family_name"
+    r"|surname|holder|birth\w*|birthday|street|city|postcode|postal_code|zip|zip_code|passport|ssn|tax_id|ip|ip_address"
+    r"|pan|card_number|cvv|cvc|customer_name|person|payer_name|payee_name)(_|$)"
+)
+# A ledger account's address is no place where somebody lives; a book's name is a tenant's.
+ADDRESS_OF_AN_ACCOUNT = {"wallet.opened.v1"}
+NAME_OF_A_TENANT = {"book.opened.v1"}
+
+
+def _event_classes() -> Iterator[type]:
+    for found in pkgutil.walk_packages(domain.__path__, "domain."):
+        module = importlib.import_module(found.name)
+        for _, owner in inspect.getmembers(module, inspect.isclass):
+            for candidate in (owner, *vars(owner).values()):
+                if inspect.isclass(candidate) and issubclass(candidate, DomainEvent) and "TOPIC" in vars(candidate):
+                    yield candidate
+
+
+def _fields(event: type) -> set[str]:
+    names: set[str] = set()
+    for ancestor in event.__mro__:
+        names |= set(vars(ancestor).get("__annotations__", {}))
+    return names
+
+
+def test_every_room_imports_only_what_its_place_allows() -> None:
+    program = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [str(program), "--config", "setup.cfg", "--no-cache"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_dependency_ships_a_package_with_the_name_of_a_room(room: str) -> None:
+    assert set(packages_distributions().get(room, [])) <= {"daybook"}
+    assert Path(importlib.import_module(room).__path__[0]) == ROOT / room
+
+
+def test_no_event_has_a_field_for_a_persons_data() -> None:
+    events = {event.TOPIC: _fields(event) for event in _event_classes()}  # type: ignore[attr-defined]
+    assert events, "no event was found in the domain"
+    forbidden = []
+    for topic, names in events.items():
+        for name in names:
+            is_personal = PERSONAL.search(name) is not None
+            is_personal |= name == "address" and topic not in ADDRESS_OF_AN_ACCOUNT
+            is_personal |= name == "name" and topic not in NAME_OF_A_TENANT
+            if is_personal:
+                forbidden.append(f"{topic}: {name}")
+    assert forbidden == []
+
+
+def test_the_guard_against_personal_fields_knows_one_when_it_sees_it() -> None:
+    personal = ("email", "iban", "customer_email", "full_name", "phone_number", "holder_name", "ip_address")
+    allowed = ("description", "recipient_id", "zipped", "rail_reference", "seller_id", "shipping_minor")
+    assert [name for name in personal if not PERSONAL.search(name)] == []
+    assert [name for name in allowed if PERSONAL.search(name)] == []
+
+
+def test_every_topic_names_its_aggregate_and_version_and_is_used_once() -> None:
+    topics: dict[str, type] = {}
+    for event in set(_event_classes()):
+        topic = event.TOPIC  # type: ignore[attr-defined]
+        assert re.fullmatch(r"[a-z-]+\.[a-z-]+\.v[1-9][0-9]*", topic), topic
+        assert topics.setdefault(topic, event) is event, topic
