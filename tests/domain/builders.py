@@ -1,0 +1,156 @@
+"""Orders, wallets and postings for tests, and one event of every class: the source of the golden files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from domain import Book, Line, Merchant, PaymentOrder, Posting, Split, WalletAccount
+from domain.ids import wallet_stream_id
+
+NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+ORDER = "00000000-0000-0000-0000-0000000000a1"
+SELLER_1 = "00000000-0000-0000-0000-000000000001"
+SELLER_2 = "00000000-0000-0000-0000-000000000002"
+CAPTURE = "00000000-0000-0000-0000-0000000000c1"
+CAPTURE_2 = "00000000-0000-0000-0000-0000000000c2"
+
+Step = Callable[[Any], object]
+
+
+def an_order(**changes: Any) -> PaymentOrder:
+    """An order of EUR 100.00 of one merchant, 10 % commission, unless told otherwise."""
+    wanted: dict[str, Any] = {
+        "book": 1,
+        "order_id": ORDER,
+        "merchant_id": SELLER_1,
+        "amount_minor": 10_000,
+        "currency": "EUR",
+        "commission_bps": 1_000,
+        "capture_mode": "manual",
+        "expires_at": LATER,
+        "at": NOW,
+    }
+    return PaymentOrder.create(**(wanted | changes))
+
+
+def a_split_order(*amounts: int, **changes: Any) -> PaymentOrder:
+    """An order split over sellers 1, 2, ... by these amounts."""
+    splits = [Split(f"00000000-0000-0000-0000-{number:012d}", amount) for number, amount in enumerate(amounts, 1)]
+    return an_order(merchant_id=None, splits=splits, amount_minor=sum(amounts), **changes)
+
+
+def started(amount_minor: int = 10_000, rail: str = "simulator", **more: Any) -> Step:
+    """An attempt begins."""
+    return lambda order: order.start_attempt(
+        rail=rail, method="card", amount_minor=amount_minor, attempt_key="key-1", at=NOW, **more
+    )
+
+
+def authorized(amount_minor: int = 10_000, attempt: int = 1, currency: str = "EUR") -> Step:
+    """The rail holds the money."""
+    return lambda order: order.authorize(
+        attempt=attempt,
+        amount_minor=amount_minor,
+        currency=currency,
+        rail_reference="auth-1",
+        capture_before=LATER,
+        at=NOW,
+    )
+
+
+def capture_requested(amount_minor: int, capture_id: str = CAPTURE, *, final: bool = True, fingerprint: str = "") -> Step:
+    """Someone asks for money."""
+    return lambda order: order.request_capture(
+        capture_id=capture_id, amount_minor=amount_minor, final=final, fingerprint=fingerprint, at=NOW
+    )
+
+
+def captured(amount_minor: int, capture_id: str = CAPTURE, attempt: int = 1, **more: Any) -> Step:
+    """The rail took money."""
+    facts = {"currency": "EUR", "rail_reference": "cap-1"} | more
+    return lambda order: order.capture(
+        capture_id=capture_id, attempt=attempt, amount_minor=amount_minor, at=NOW, **facts
+    )
+
+
+def declined(decline_class: str = "soft", attempt: int = 1) -> Step:
+    """The rail said no."""
+    return lambda order: order.decline(attempt=attempt, code="do_not_honour", decline_class=decline_class, at=NOW)
+
+
+def in_doubt(operation: str = "authorise") -> Step:
+    """No usable answer came."""
+    return lambda order: order.mark_unknown(attempt=1, operation=operation, reason="timeout", at=NOW)
+
+
+def resolved() -> Step:
+    """Evidence came."""
+    return lambda order: order.resolve(attempt=1, source="inquiry", evidence={"status": "captured"}, at=NOW)
+
+
+def _after(aggregate: Any, *steps: Step) -> list[Any]:
+    for step in steps:
+        step(aggregate)
+    return list(aggregate.collect_events())
+
+
+def two_lines(amount_minor: int = 500) -> list[Line]:
+    """From Alice's wallet to Bob's."""
+    return [
+        Line(wallet_stream_id(1, "wallet:alice", "EUR"), "wallet:alice", "EUR", amount_minor),
+        Line(wallet_stream_id(1, "wallet:bob", "EUR"), "wallet:bob", "EUR", -amount_minor),
+    ]
+
+
+def one_of_each() -> dict[str, Any]:
+    """One event of every class by topic, made by the commands that make them in life."""
+    wallet = WalletAccount.open(book=1, address="wallet:alice", currency="EUR", at=NOW)
+    posting = Posting.record(
+        book=1,
+        reference="ref-1",
+        rule="transfer.v1",
+        lines=two_lines(),
+        effective_at=NOW,
+        at=NOW,
+        metadata={"note": "rent"},
+        fingerprint="f1",
+    )
+    refusal = Posting.refuse(
+        book=1,
+        reference="ref-2",
+        rule="transfer.v1",
+        code="insufficient_funds",
+        detail="wallet:alice has too little",
+        lines=two_lines(),
+        at=NOW,
+        fingerprint="f2",
+    )
+    held = (started(), authorized())
+    histories = [
+        _after(Book.open(book=1, name="Shop", commission_bps=1_000, at=NOW)),
+        _after(Merchant.register(book=1, merchant_id=SELLER_1, reference="m-1", at=NOW)),
+        _after(an_order(), *held, lambda o: o.expire_authorization(attempt=1, at=LATER)),
+        _after(an_order(), *held, lambda o: o.request_void(reason="asked", at=NOW), lambda o: o.void(attempt=1, at=NOW)),
+        _after(an_order(), *held, capture_requested(4_000), lambda o: o.fail_capture(capture_id=CAPTURE, code="x", at=NOW)),
+        _after(an_order(), started(), in_doubt(), resolved(), declined()),
+        _after(an_order(), lambda o: o.cancel(reason="asked", at=NOW)),
+        _after(an_order(), lambda o: o.expire(at=LATER)),
+        _after(an_order(), started(), declined(), authorized()),
+        _after(
+            a_split_order(6_000, 4_000, metadata={"cart": "7"}, reference="r-1", fingerprint="f0"),
+            *held,
+            captured(10_000, cost_minor=175),
+            lambda o: o.release_funds(capture_id=CAPTURE, at=LATER),
+        ),
+        _after(
+            wallet,
+            lambda w: w.post(posting_id=posting.id, line=0, amount_minor=0, effective_at=NOW, at=NOW),
+            lambda w: w.close(at=NOW),
+        ),
+        _after(posting),
+        _after(refusal),
+    ]
+    return {event.TOPIC: event for history in histories for event in history}
