@@ -1,7 +1,7 @@
 """What a command works with: the log, the use cases, and the certainty that books and views will follow.
 
-A command that finds nothing running under its home starts the engine and the views for its duration (`daybook.running`);
-beside a running copy it only opens the log.
+A command that finds nothing running under its home starts the engine and the views for its duration
+(`daybook.running`); beside a running copy it only opens the log.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ Progress = Callable[[int], None]
 """Called with how many facts the books are still behind (at most BEHIND_PAGE are counted)."""
 
 
+def _unheard(count: int) -> None:
+    """Nobody wants to know."""
+
+
 class SystemClock:
     """The machine's clock, in UTC."""
 
@@ -67,7 +71,7 @@ class Session:
         decode = self.log.log_mapper.decode
         return sum(posting_for(decode(row), book) is not None for row in rows)
 
-    def wait_for_books(self, timeout_s: float, progress: Progress = lambda behind: None) -> bool:
+    def wait_for_books(self, timeout_s: float, progress: Progress = _unheard) -> bool:
         """Wait until every fact written so far is posted; False when `timeout_s` passed without any being posted."""
         last = self.recorder.max_notification_id() or 0
         if self.recorder.horizon.wait(last - 1, timeout_s) < last:

@@ -116,7 +116,7 @@ class Checkout:
 
     def register_merchant(self, command: RegisterMerchant, meta: Meta = NO_META) -> MerchantPlaced:
         """Make a merchant known. Raises KeyReused when the id stands with another reference, BookNotOpen."""
-        self._commission(command.book)
+        self.commission_bps(command.book)
 
         def replay(merchant: Merchant) -> MerchantPlaced:
             if merchant.reference != command.reference:
@@ -214,7 +214,7 @@ class Checkout:
             amount_minor=command.amount_minor,
             currency=command.currency,
             splits=[Split(split.seller_id, split.amount_minor) for split in command.splits],
-            commission_bps=self._commission(command.book),
+            commission_bps=self.commission_bps(command.book),
             capture_mode=command.capture_mode,
             rail=command.rail,
             payment_token=command.payment_token,
@@ -231,8 +231,11 @@ class Checkout:
         recordings = self._log.save(aggregate, book=book, meta=meta)
         return recordings[-1].notification.id if recordings else None
 
-    def _commission(self, book: int) -> int:
-        """What the book's orders are created with; a book's terms do not change, so they are read once."""
+    def commission_bps(self, book: int) -> int:
+        """What the platform keeps of new orders, in basis points. A book keeps its terms, so they are read once.
+
+        Raises BookNotOpen.
+        """
         known = self._commissions.get(book)
         if known is None:
             try:
