@@ -61,7 +61,9 @@ def authorized(amount_minor: int = 10_000, attempt: int = 1, currency: str = "EU
     )
 
 
-def capture_requested(amount_minor: int, capture_id: str = CAPTURE, *, final: bool = True, fingerprint: str = "") -> Step:
+def capture_requested(
+    amount_minor: int, capture_id: str = CAPTURE, *, final: bool = True, fingerprint: str = ""
+) -> Step:
     """Someone asks for money."""
     return lambda order: order.request_capture(
         capture_id=capture_id, amount_minor=amount_minor, final=final, fingerprint=fingerprint, at=NOW
@@ -133,8 +135,12 @@ def one_of_each() -> dict[str, Any]:
         _after(Book.open(book=1, name="Shop", commission_bps=1_000, at=NOW)),
         _after(Merchant.register(book=1, merchant_id=SELLER_1, reference="m-1", at=NOW)),
         _after(an_order(), *held, lambda o: o.expire_authorization(attempt=1, at=LATER)),
-        _after(an_order(), *held, lambda o: o.request_void(reason="asked", at=NOW), lambda o: o.void(attempt=1, at=NOW)),
-        _after(an_order(), *held, capture_requested(4_000), lambda o: o.fail_capture(capture_id=CAPTURE, code="x", at=NOW)),
+        _after(
+            an_order(), *held, lambda o: o.request_void(reason="asked", at=NOW), lambda o: o.void(attempt=1, at=NOW)
+        ),
+        _after(
+            an_order(), *held, capture_requested(4_000), lambda o: o.fail_capture(capture_id=CAPTURE, code="x", at=NOW)
+        ),
         _after(an_order(), started(), in_doubt(), resolved(), declined()),
         _after(an_order(), lambda o: o.cancel(reason="asked", at=NOW)),
         _after(an_order(), lambda o: o.expire(at=LATER)),

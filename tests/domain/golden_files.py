@@ -1,4 +1,4 @@
-"""Writes a golden file for each event version that has none: `python -m tests.domain.golden_files`. Never rewrites one."""
+"""Writes a golden file for each event version that has none, by `python -m tests.domain.golden_files`; rewrites none."""
 
 from __future__ import annotations
 

@@ -35,7 +35,9 @@ def test_a_number_with_a_wrong_check_digit_is_no_card() -> None:
     assert not any(find_card_number(card[:-1] + str((int(card[-1]) + 1) % 10)) for card in CARDS)
 
 
-@pytest.mark.parametrize("text", ["", "order 12345", "2026-11-23T10:00:00Z", "+49 170 1234567", "DE89370400440532013000"])
+@pytest.mark.parametrize(
+    "text", ["", "order 12345", "2026-11-23T10:00:00Z", "+49 170 1234567", "DE89370400440532013000"]
+)
 def test_ordinary_text_is_no_card(text: str) -> None:
     assert not find_card_number(text)
 

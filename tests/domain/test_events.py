@@ -50,5 +50,5 @@ def test_a_golden_file_still_decodes_to_the_same_event(topic: str) -> None:
 def test_topics_resolve_and_type_hints_can_be_read(topic: str) -> None:
     event_class = ALL_EVENTS[topic]
     assert resolve_topic(topic) is event_class
-    assert topic.split(".")[0] in AGGREGATES
+    assert topic.split(".", maxsplit=1)[0] in AGGREGATES
     assert "timestamp" in typing.get_type_hints(event_class)

@@ -78,7 +78,15 @@ def test_weights_that_name_nobody_are_refused(weights: list[int]) -> None:
 
 @pytest.mark.parametrize(
     ("amount", "bps", "share"),
-    [(5, 1_000, 0), (15, 1_000, 2), (25, 1_000, 2), (35, 1_000, 4), (10_000, 290, 290), (26, 1_000, 3), (-15, 1_000, -2)],
+    [
+        (5, 1_000, 0),
+        (15, 1_000, 2),
+        (25, 1_000, 2),
+        (35, 1_000, 4),
+        (10_000, 290, 290),
+        (26, 1_000, 3),
+        (-15, 1_000, -2),
+    ],
 )
 def test_a_share_rounds_halves_to_even(amount: int, bps: int, share: int) -> None:
     assert share_half_even(amount, bps) == share
