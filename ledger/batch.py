@@ -9,62 +9,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from eventsourcing.utils import get_topic
 
 from domain.chart import account_kind, suspense_psp
 from domain.ids import stream_id
 from domain.posting import Line, Posting, check_balanced
 from domain.wallet import WalletAccount, WalletHead
+from ledger.decisions import Decision, order_reference, order_rule, repeated
 from ledger.heads import Account
+from ledger.refusals import UNKNOWN_WALLET, WALLET_EXISTS, close_refusal, transfer_refusal
 from ledger.wire import CloseWallet, OpenWallet, Order, Reply, Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container
     from datetime import datetime
     from uuid import UUID
 
     from domain.posting_rules import PostingDraft
     from ledger.heads import Heads
 
-KEY_REUSED = "key_reused"
-UNKNOWN_WALLET = "unknown_wallet"
-SAME_WALLET = "same_wallet"
-CURRENCY_MISMATCH = "currency_mismatch"
-WALLET_EXISTS = "wallet_exists"
-WALLET_CLOSED = "wallet_closed"
-WALLET_NOT_EMPTY = "wallet_not_empty"
-WALLET_NEEDED = "wallet_needed"
-
 _POSTING, _WALLET = get_topic(Posting), get_topic(WalletAccount)
-_RULES: dict[type[Order], str] = {Transfer: "transfer", OpenWallet: "wallet-opening", CloseWallet: "wallet-closing"}
-
-
-def order_reference(order: Order) -> str:
-    """The posting's reference that a request's key stands for; each kind of request has keys of its own."""
-    return f"{_RULES[type(order)]}/{order.key}"
-
-
-def order_posting_id(order: Order) -> UUID:
-    """The stream that decides a request's key once and for all."""
-    return stream_id(order.book, "posting", order_reference(order))
-
-
-class Decision:
-    """What a batch decided on one request; `index` is the place of the posting's event among the batch's events."""
-
-    __slots__ = ("fingerprint", "index", "reply")
-
-    def __init__(self, reply: Reply, index: int, asked: str) -> None:
-        self.reply = reply
-        self.index = index
-        self.fingerprint = asked
-
-    def placed(self, positions: Sequence[int]) -> Reply:
-        """The reply once the batch is committed: with the posting's position, unless the request was a mistake."""
-        if self.reply.status == "error":
-            return self.reply
-        return msgspec.structs.replace(self.reply, position=positions[self.index])
 
 
 class Batch:
@@ -144,7 +108,7 @@ class Batch:
             _line(order.source, source, order.currency, order.amount_minor),
             _line(order.destination, destination, order.currency, -order.amount_minor),
         ]
-        refusal = self._transfer_refusal(order, source, destination)
+        refusal = transfer_refusal(order, source, destination)
         if refusal is not None or source is None or destination is None:
             code, detail = refusal or (UNKNOWN_WALLET, "")
             return self._refuse(order, posting_id, asked, code, detail, lines)
@@ -163,32 +127,6 @@ class Batch:
         )
         return Decision(reply, index, asked)
 
-    def _transfer_refusal(
-        self, order: Transfer, source: Account | None, destination: Account | None
-    ) -> tuple[str, str] | None:
-        for side, wallet_id, account in (
-            ("source", order.source, source),
-            ("destination", order.destination, destination),
-        ):
-            if account is None:
-                return UNKNOWN_WALLET, f"{side}: book {self._book} has no wallet {wallet_id}; open it first"
-            if account.currency != order.currency:
-                return CURRENCY_MISMATCH, f"{side}: wallet {wallet_id} is in {account.currency}, not {order.currency}"
-        assert source is not None and destination is not None
-        if source is destination:
-            return SAME_WALLET, "source and destination are one wallet; name two"
-        for side, account, amount in (
-            ("source", source, order.amount_minor),
-            ("destination", destination, -order.amount_minor),
-        ):
-            code = account.head.refusal(amount)
-            if code is not None:
-                head = account.head
-                numbers = f"available {head.available}, overdraft limit {head.overdraft_limit_minor} minor units"
-                detail = "is closed" if head.closed else f"cannot give {order.amount_minor}: {numbers}"
-                return code, f"{side}: wallet {account.wallet_id} {detail}"
-        return None
-
     def _open(self, order: OpenWallet, posting_id: UUID, asked: str) -> Decision:
         wallet_id = self._heads.wallet_id(order.address, order.currency)
         if self._find(wallet_id) is not None:
@@ -203,13 +141,11 @@ class Batch:
             order.overdraft_limit_minor,
             order.merchant_id,
         )
-        return Decision(
-            Reply(status="opened", posting_id=posting_id, version=1, wallet_id=wallet_id), index, asked
-        )
+        return Decision(Reply(status="opened", posting_id=posting_id, version=1, wallet_id=wallet_id), index, asked)
 
     def _close(self, order: CloseWallet, posting_id: UUID, asked: str) -> Decision:
         account = self._find(order.wallet_id)
-        refusal = self._close_refusal(order, account)
+        refusal = close_refusal(order, account)
         if refusal is not None or account is None:
             code, detail = refusal or (UNKNOWN_WALLET, "")
             return self._refuse(order, posting_id, asked, code, detail, [])
@@ -223,17 +159,6 @@ class Batch:
             Reply(status="closed", posting_id=posting_id, version=1, wallet_id=order.wallet_id), index, asked
         )
 
-    def _close_refusal(self, order: CloseWallet, account: Account | None) -> tuple[str, str] | None:
-        if account is None:
-            return UNKNOWN_WALLET, f"book {self._book} has no wallet {order.wallet_id}"
-        if account.head.closed:
-            return WALLET_CLOSED, f"wallet {order.wallet_id} is closed already"
-        if account.address.startswith("suspense:"):
-            return WALLET_NEEDED, f"{account.address} takes what other accounts cannot; it is never closed"
-        if account.head.posted or account.head.held:
-            return WALLET_NOT_EMPTY, f"wallet {order.wallet_id} holds money; move it away first"
-        return None
-
     # events
 
     def _refuse(
@@ -242,7 +167,7 @@ class Batch:
         fields = {
             "originator_topic": _POSTING,
             "reference": order_reference(order),
-            "rule": _RULES[type(order)],
+            "rule": order_rule(order),
             "code": code,
             "detail": detail,
             "lines": lines,
@@ -253,12 +178,12 @@ class Batch:
         reply = Reply(status="refused", code=code, detail=detail, posting_id=posting_id, version=1)
         return Decision(reply, index, asked)
 
-    def _record_wallet_order(self, order: OpenWallet | CloseWallet, posting_id: UUID, asked: str, wallet_id: UUID) -> int:
+    def _record_wallet_order(
+        self, order: OpenWallet | CloseWallet, posting_id: UUID, asked: str, wallet_id: UUID
+    ) -> int:
         """A posting without lines: it moves nothing, it is what makes the key of the request final."""
         metadata = {"wallet_id": str(wallet_id)}
-        return self._record(
-            posting_id, order_reference(order), _RULES[type(order)], None, self._at, [], metadata, asked
-        )
+        return self._record(posting_id, order_reference(order), order_rule(order), None, self._at, [], metadata, asked)
 
     def _record(
         self,
@@ -288,9 +213,7 @@ class Batch:
             },
         )
 
-    def _post_lines(
-        self, posting_id: UUID, accounts: list[Account], lines: list[Line], effective_at: datetime
-    ) -> None:
+    def _post_lines(self, posting_id: UUID, accounts: list[Account], lines: list[Line], effective_at: datetime) -> None:
         self.lines += len(lines)
         for number, account in enumerate(accounts):
             head = account.head
@@ -315,7 +238,7 @@ class Batch:
         fields["originator_id"] = stream
         fields["originator_version"] = version
         fields["timestamp"] = self._at
-        event = object.__new__(event_class)
+        event: Any = object.__new__(event_class)
         object.__setattr__(event, "__dict__", fields)
         self.events.append(event)
         return len(self.events) - 1
@@ -363,18 +286,6 @@ class Batch:
             },
         )
         return account
-
-
-def repeated(reply: Reply, same_request: bool) -> Reply:
-    """The answer to a key that is decided already: the same answer again, or an error when something else was asked."""
-    if same_request:
-        return msgspec.structs.replace(reply, replayed=True)
-    return Reply(
-        status="error",
-        code=KEY_REUSED,
-        detail="this key was used for another request; send a new key",
-        posting_id=reply.posting_id,
-    )
 
 
 def _line(wallet_id: UUID, account: Account | None, currency: str, amount_minor: int) -> Line:

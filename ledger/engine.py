@@ -25,11 +25,13 @@ from eventlog.errors import FenceLost, LogUnavailable, WriterAlreadyRunning
 from eventlog.mapper import LogMapper
 from eventlog.recorded import Meta
 from ledger import metrics
-from ledger.batch import UNKNOWN_WALLET, Batch, Decision, order_posting_id, repeated
+from ledger.batch import Batch
+from ledger.decisions import Decision, order_posting_id, repeated
 from ledger.facts import FactFeed
 from ledger.heads import Heads
 from ledger.intake import Ask, Fact, Intake, Taken
 from ledger.recall import Recent, Settled, recall
+from ledger.refusals import UNKNOWN_WALLET
 from ledger.wire import (
     ENGINE_UNAVAILABLE,
     OpenWallet,

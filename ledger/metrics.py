@@ -6,7 +6,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 POSTINGS = Counter("daybook_engine_postings_total", "Postings committed, by result", ["result"])
 LINES = Counter("daybook_engine_lines_total", "Wallet lines committed")
-SUSPENSE = Counter("daybook_engine_suspense_lines_total", "Lines of facts that went to suspense: their account is closed")
+SUSPENSE = Counter(
+    "daybook_engine_suspense_lines_total", "Lines of facts that went to suspense: their account is closed"
+)
 REPLAYS = Counter("daybook_engine_replays_total", "Requests answered from an earlier decision on their key")
 TAKEOVERS = Counter("daybook_engine_takeovers_total", "Times the writer lock was taken and the heads read from the log")
 BATCH = Histogram(

@@ -76,9 +76,11 @@ def running(database_url: str, tmp_path: Path) -> Iterator[Running]:
 
 def open_two(client: LedgerClient) -> tuple[Reply, Reply]:
     opened = [
-        until_answered(lambda name=name, limit=limit: client.open_wallet(  # type: ignore[misc]
-            book=BOOK, key=name, address=f"wallet:{name}", currency="EUR", overdraft_limit_minor=limit
-        ))
+        until_answered(
+            lambda name=name, limit=limit: client.open_wallet(  # type: ignore[misc]
+                book=BOOK, key=name, address=f"wallet:{name}", currency="EUR", overdraft_limit_minor=limit
+            )
+        )
         for name, limit in (("source", None), ("sink", 0))
     ]
     return opened[0], opened[1]
@@ -171,7 +173,9 @@ def test_mistakes_are_told_and_use_no_key_up(running: Running) -> None:
     assert running.client.ping(book=99).code == "unknown_book"
 
 
-def test_only_the_lock_holder_writes_and_the_next_engine_takes_over(running: Running, database_url: str, tmp_path: Path) -> None:
+def test_only_the_lock_holder_writes_and_the_next_engine_takes_over(
+    running: Running, database_url: str, tmp_path: Path
+) -> None:
     open_two(running.client)
     second = Running(database_url, tmp_path / "second.sock")
     try:

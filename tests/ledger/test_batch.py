@@ -13,7 +13,8 @@ from domain.posting import Posting, PostingUnbalanced
 from domain.posting_rules import DraftLine, PostingDraft
 from domain.wallet import WalletAccount
 from eventlog.mapper import LogMapper
-from ledger.batch import Batch, Decision, order_posting_id
+from ledger.batch import Batch
+from ledger.decisions import Decision, order_posting_id
 from ledger.heads import Heads, balances
 from ledger.wire import CloseWallet, OpenWallet, Order, Transfer, fingerprint
 
@@ -42,7 +43,10 @@ def transfer(heads: Heads, key: str, source: str, destination: str, amount: int,
 
 
 def sale(reference: str, amount: int, pending: str = "merchant:m1:pending") -> PostingDraft:
-    lines = (DraftLine("psp:recorded:clearing", "EUR", amount, "asset"), DraftLine(pending, "EUR", -amount, "liability"))
+    lines = (
+        DraftLine("psp:recorded:clearing", "EUR", amount, "asset"),
+        DraftLine(pending, "EUR", -amount, "liability"),
+    )
     return PostingDraft(reference, "captured.v1", lines, AT, {"order": reference}, BOOK)
 
 
