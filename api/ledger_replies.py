@@ -12,8 +12,9 @@ _STATUS_OF_ERROR = {
     "invalid_request": 422,
     "bad_request": 422,
     "wallet_exists": 409,
+    "unknown_book": 503,
 }
-_UNAVAILABLE = frozenset({"not_owner", "not_ready", "stopping", "unavailable", "fence_lost", "book_not_owned", "overloaded"})
+_UNAVAILABLE = frozenset({"not_owner", "not_ready", "stopping", "unavailable", "engine_unavailable", "fence_lost", "book_not_owned", "overloaded"})
 
 
 def refuse_unless(reply: Reply, wanted: str) -> None:

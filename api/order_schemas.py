@@ -17,7 +17,7 @@ _NAME = validate.Regexp(r"^[A-Za-z0-9_.-]{1,40}$", error="must be 1 to 40 of A-Z
 class SplitBody(Schema):
     """What of the amount is due to one seller."""
 
-    seller_id = Text(required=True)
+    seller_id = UuidText(required=True)
     amount_minor = MinorUnits(required=True)
 
 

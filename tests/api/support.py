@@ -1,0 +1,121 @@
+"""What the API's tests share: an application over a log of choice, a book that is open, and keys of every role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.app import create_app
+from api.auth import ROLES, ApiKeys, Caller, MemoryApiKeys, create_key
+from api.services import Services
+from api.waiters import Waiters
+from eventlog.application import EventLog
+from eventlog.follower import Follower
+from eventlog.memory import MemoryRecorder
+from eventlog.postgres import PostgresRecorder
+from ledger.client import LedgerClient
+from payments.checkout import Checkout
+from payments.commands import OpenBook
+
+MERCHANT = "00000000-0000-0000-0000-00000000aaaa"
+OTHER_MERCHANT = "00000000-0000-0000-0000-00000000bbbb"
+BOOK = 1
+OTHER_BOOK = 2
+
+
+class SystemClock:
+    """The time of day."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class EmptyPage:
+    """No rows."""
+
+    items: Sequence[Mapping[str, Any]] = ()
+    next_cursor: str | None = None
+
+
+class EmptyViews:
+    """Views that nothing has filled yet: they stand at the position that a test gives them."""
+
+    def __init__(self) -> None:
+        self.reached = 0
+
+    def position(self, view: str) -> int:
+        return self.reached
+
+    def payment_orders(self, caller: Caller, **query: Any) -> EmptyPage:
+        return EmptyPage()
+
+    def wallet_entries(self, caller: Caller, wallet_id: UUID, **query: Any) -> EmptyPage:
+        return EmptyPage()
+
+
+@dataclass
+class Shop:
+    """An application and what a test needs to talk to it. `keys` by role; `foreign` is an admin of another book."""
+
+    app: Flask
+    log: EventLog
+    services: Services
+    views: EmptyViews
+    keys: dict[str, str]
+    foreign: str
+
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def headers(self, role: str = "admin", **more: str) -> dict[str, str]:
+        key = self.foreign if role == "foreign" else self.keys[role]
+        return {"Authorization": f"Bearer {key}", **{name.replace("_", "-"): text for name, text in more.items()}}
+
+
+def open_shop(recorder: MemoryRecorder | PostgresRecorder, api_keys: ApiKeys, engine_socket: str) -> Shop:
+    """Open two books over a recorder; the caller closes `services.waiters`, `services.ledger` and the log."""
+    log = EventLog(recorder)
+    clock = SystemClock()
+    checkout = Checkout(log, clock, rails=frozenset({"simulated"}))
+    for book in (BOOK, OTHER_BOOK):
+        checkout.open_book(OpenBook(book=book, name=f"book {book}", commission_bps=1000))
+    keys = {
+        role: create_key(
+            api_keys, book=BOOK, role=role, at=clock.now(), merchant_id=MERCHANT if role == "merchant" else None
+        )
+        for role in ROLES
+    }
+    foreign = create_key(api_keys, book=OTHER_BOOK, role="admin", at=clock.now())
+    waiters = Waiters(Follower(recorder, recorder.horizon))
+    waiters.start()
+    views = EmptyViews()
+    services = Services(
+        log=log,
+        reader=recorder,
+        checkout=checkout,
+        ledger=LedgerClient(engine_socket, timeout=20.0),
+        queries=views,
+        keys=api_keys,
+        clock=clock,
+        waiters=waiters,
+    )
+    return Shop(create_app(services), log, services, views, keys, foreign)
+
+
+def close_shop(shop: Shop) -> None:
+    """Close what `open_shop` opened."""
+    shop.services.waiters.close()
+    shop.services.ledger.close()
+    shop.log.close()
+
+
+def memory_shop(engine_socket: str) -> Shop:
+    """A shop whose log lives in memory; nothing listens on its engine socket."""
+    return open_shop(MemoryRecorder(), MemoryApiKeys(), engine_socket)
