@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-import msgspec
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from payments.card_numbers import refuse_card_numbers
@@ -36,14 +35,25 @@ def _printable(value: str) -> str:
     return value
 
 
+def _utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def _sorted(value: dict[str, str]) -> dict[str, str]:
+    return dict(sorted(value.items()))
+
+
 UuidText = Annotated[str, Field(strict=True), AfterValidator(_uuid_text)]
 """128 bits in the usual text form; version and variant bits are not demanded, ids of other systems seldom have them."""
 Text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=255), AfterValidator(_printable)]
 Name = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 CurrencyCode = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")]
 MinorUnits = Annotated[int, Field(strict=True)]
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 BookNumber = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 MetadataKey = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+
+Texts = Annotated[dict[MetadataKey, Text], Field(max_length=50), AfterValidator(_sorted)]
 
 
 class Command(BaseModel):
@@ -80,10 +90,10 @@ class RecordedPayment(Part):
 
     method: Name
     amount_minor: Annotated[int, Field(strict=True, ge=0)]
-    effective_at: AwareDatetime
+    effective_at: Moment
     cost_minor: Annotated[int, Field(strict=True, ge=0)] = 0
     rail_reference: Text | None = None
-    details: dict[MetadataKey, Text] = Field(default_factory=dict)
+    details: Texts = Field(default_factory=dict)
 
 
 class CreateOrder(Command):
@@ -103,8 +113,8 @@ class CreateOrder(Command):
     rail: Name | None = None
     payment_token: Text | None = None
     reference: Text | None = None
-    metadata: Annotated[dict[MetadataKey, Text], Field(max_length=50)] = Field(default_factory=dict)
-    expires_at: AwareDatetime | None = None
+    metadata: Texts = Field(default_factory=dict)
+    expires_at: Moment | None = None
     recorded: Annotated[tuple[RecordedPayment, ...], Field(max_length=MAX_ATTEMPTS)] = ()
 
 
@@ -145,7 +155,7 @@ class OpenBook(Command):
     commission_bps: Annotated[int, Field(strict=True, ge=0, le=10_000)]
 
 
-_ENCODER = msgspec.json.Encoder(order="sorted")
+_NOT_BODY = {"book", "order_id", "capture_id"}
 
 
 def fingerprint(command: Command) -> str:
@@ -154,20 +164,5 @@ def fingerprint(command: Command) -> str:
 
     Two bodies that mean the same have the same fingerprint; it is kept in the event that the key created.
     """
-    body = {name: value for name, value in command.__dict__.items() if name not in _NOT_BODY}
-    return hashlib.sha256(_ENCODER.encode(_plain(body))).hexdigest()
-
-
-_NOT_BODY = frozenset({"book", "order_id", "capture_id"})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return {name: _plain(member) for name, member in value.__dict__.items()}
-    if isinstance(value, dict):
-        return {name: _plain(member) for name, member in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(member) for member in value]
-    if isinstance(value, datetime):
-        return value.timestamp()
-    return value
+    body = command.model_dump_json(exclude=_NOT_BODY)
+    return hashlib.sha256(body.encode()).hexdigest()

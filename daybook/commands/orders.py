@@ -16,7 +16,6 @@ from rich.text import Text
 from daybook.commands import read_settings
 from daybook.logs import configure_logging
 from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, Session, session
-from daybook.views import VIEWS_TIMEOUT_S, wait_for_views
 from domain.ids import NotAUuid, canonical_uuid
 from domain.payment_order import PaymentOrder
 from payments.checkout import BookNotOpen, OrderNotFound
@@ -99,9 +98,7 @@ def _import(opened: Session, files: OrderFiles, console: Console) -> tuple[Impor
         if any(order.order_id not in known for order in files.orders):
             registered = register_sellers(opened.checkout, book, files.sellers)
         task = progress.add_task("orders", total=len(files.orders))
-        totals = import_orders(
-            opened.checkout, files.orders, known, lambda count: progress.advance(task, count)
-        )
+        totals = import_orders(opened.checkout, files.orders, known, lambda count: progress.advance(task, count))
     return totals, registered
 
 

@@ -1,0 +1,110 @@
+"""The one poller of what has become due: expiry of orders, expiry of authorisations, release of funds.
+
+The `due` view says what to look at; whether anything is done is decided on the order's folded state, so a view that
+lags behind, or an entry that is seen twice, does no harm. The clock is injected: tests and drills move it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+import structlog
+from eventsourcing.application import AggregateNotFoundError
+from eventsourcing.persistence import IntegrityError
+
+from domain.errors import RuleViolation
+from domain.payment_order import PaymentOrder
+from domain.ports import Clock
+from eventlog.application import EventLog
+from eventlog.errors import LogUnavailable
+from eventlog.recorded import Meta
+
+META = Meta(actor="timers")
+BATCH = 500
+ORDER_EXPIRY = "order-expiry"
+AUTHORIZATION_EXPIRY = "authorization-expiry"
+INQUIRY = "inquiry"
+FUNDS_RELEASE = "funds-release"
+
+log = structlog.get_logger()
+
+
+class DueEntry(NamedTuple):
+    """Something to look at. `subject` is the attempt's number or the capture's id, "" for the order itself."""
+
+    book: int
+    stream_id: UUID
+    kind: str
+    subject: str
+    due_at: datetime
+
+
+class DueEntries(Protocol):
+    """The `due` view as the poller reads it, oldest first."""
+
+    def __call__(self, now: datetime, limit: int) -> Sequence[DueEntry]:
+        """Entries whose `due_at` is not after `now`, at most `limit`."""
+        ...
+
+
+class DuePoller:
+    """Turns due entries into events. `inquire` looks at an order whose rail has not told (see payments.attempts)."""
+
+    def __init__(
+        self, events: EventLog, entries: DueEntries, clock: Clock, inquire: Callable[[int, UUID], bool]
+    ) -> None:
+        self._log = events
+        self._entries = entries
+        self._clock = clock
+        self._inquire = inquire
+
+    def run(self, stop: threading.Event, interval_s: float) -> None:
+        """Poll until `stop` is set. A full batch is followed at once by the next as long as it changed something."""
+        while not stop.is_set():
+            try:
+                changed = self.poll()
+            except LogUnavailable as unavailable:
+                log.warning("timers.log_unavailable", reason=str(unavailable))
+                changed = 0
+            if changed < BATCH:
+                stop.wait(interval_s)
+
+    def poll(self) -> int:
+        """Handle what is due now; answers how many orders changed. Raises LogUnavailable."""
+        now = self._clock.now()
+        return sum(self._handle(entry, now) for entry in self._entries(now, BATCH))
+
+    def _handle(self, entry: DueEntry, now: datetime) -> bool:
+        if entry.kind == INQUIRY:
+            return self._inquire(entry.book, entry.stream_id)
+        try:
+            order: PaymentOrder = self._log.repository.get(entry.stream_id)
+            if not _apply(order, entry, now):
+                return False
+            self._log.save(order, book=entry.book, meta=META)
+        except IntegrityError:  # somebody else changed the order just now: the next poll looks again
+            return False
+        except (AggregateNotFoundError, RuleViolation) as odd:
+            log.warning("timers.entry_skipped", kind=entry.kind, stream_id=str(entry.stream_id), reason=str(odd))
+            return False
+        return True
+
+
+def _apply(order: PaymentOrder, entry: DueEntry, now: datetime) -> bool:
+    if entry.kind == ORDER_EXPIRY:
+        return order.expire(at=now)
+    if entry.kind == AUTHORIZATION_EXPIRY:
+        attempt = order.attempt(int(entry.subject))
+        if attempt.capture_before is None or attempt.capture_before > now or attempt.unknown_operation is not None:
+            return False
+        if any(one.state == "requested" and one.attempt == attempt.number for one in order.captures.values()):
+            return False  # the rail may be taking it right now; the capture's outcome decides
+        return order.expire_authorization(attempt=attempt.number, at=now)
+    if entry.kind == FUNDS_RELEASE:
+        return order.release_funds(capture_id=entry.subject, at=now)
+    log.warning("timers.kind_unknown", kind=entry.kind)
+    return False
