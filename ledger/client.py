@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import socket
 import threading
+import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoReplyYet
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PIECE = 1 << 16
+CONNECT_POLL_SECONDS = 0.02
 
 
 class EngineUnavailable(ConnectionError):
@@ -128,6 +130,7 @@ class LedgerClient:
         self._ids = itertools.count(1)
         self._opening = threading.Lock()
         self._connection: _Connection | None = None
+        self._failed_at = 0.0
         self._closed = False
 
     def transfer(
@@ -185,7 +188,7 @@ class LedgerClient:
         return self.ask(CloseWallet(id=next(self._ids), book=book, key=key, wallet_id=wallet_id))
 
     def wallet(self, *, book: int, wallet_id: UUID) -> Reply:
-        """The wallet's numbers as last committed, in `wallet`; `error` with code `unknown-wallet` when there is none."""
+        """The wallet's numbers as last committed, in `wallet`; `error` with code `unknown_wallet` if there is none."""
         return self.ask(ReadWallet(id=next(self._ids), book=book, wallet_id=wallet_id))
 
     def ping(self, *, book: int) -> Reply:
@@ -219,16 +222,30 @@ class LedgerClient:
         connection = self._connection
         if connection is not None and not connection.lost:
             return connection
+        asked_at = time.monotonic()
         with self._opening:
             if self._closed:
                 raise EngineUnavailable("this client is closed")
+            if self._failed_at > asked_at:  # whoever opened meanwhile has waited for all of us
+                raise EngineUnavailable(f"no posting engine listens on {self._path}")
             if self._connection is not None:
                 if not self._connection.lost:
                     return self._connection
                 self._connection.close()
                 self._connection = None
             try:
-                self._connection = _Connection(self._path, self._connect_timeout)
+                self._connection = self._open(asked_at + self._connect_timeout)
             except OSError as error:
+                self._failed_at = time.monotonic()
                 raise EngineUnavailable(f"no posting engine listens on {self._path}: {error}") from error
             return self._connection
+
+    def _open(self, give_up_at: float) -> _Connection:
+        """Connect, waiting for an engine that is just being started again."""
+        while True:
+            try:
+                return _Connection(self._path, self._connect_timeout)
+            except (FileNotFoundError, ConnectionRefusedError):
+                if time.monotonic() + CONNECT_POLL_SECONDS > give_up_at:
+                    raise
+                time.sleep(CONNECT_POLL_SECONDS)

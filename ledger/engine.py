@@ -126,7 +126,7 @@ class PostingEngine:
     # running
 
     def run(self, stop: threading.Event) -> None:
-        """Own the books and post until `stop` is set. Raises what a wrong posting rule raises: a fact is never skipped."""
+        """Own the books and post until `stop` is set. Raises what a wrong posting rule raises: no fact is skipped."""
         try:
             while not stop.is_set():
                 try:
@@ -247,8 +247,7 @@ class PostingEngine:
         stored = [self._mapper.to_stored_event(event) for event in batch.events]
         tracking = Tracking(f"engine/{heads.book}", facts[-1].position) if facts else None
         with metrics.COMMIT.time():
-            positions = self._recorder.insert_events(stored, tracking, book=heads.book, meta=self._meta)
-        assert positions is not None
+            positions = self._recorder.insert_events(stored, tracking, book=heads.book, meta=self._meta) or []
         heads.merge(batch.overlay, positions[-1])
         self._lines_since_snapshot += batch.lines
         metrics.LINES.inc(batch.lines)

@@ -73,7 +73,7 @@ class LogRows(Protocol):
 
 
 class Heads:
-    """All wallets of one book as last committed. Written by the engine's thread only; others may read single accounts."""
+    """All wallets of one book as last committed. Written by the engine's thread; others may read single accounts."""
 
     def __init__(self, book: int) -> None:
         self.book = book

@@ -68,7 +68,7 @@ class Intake:
             self._changed.notify_all()
 
     def facts(self, facts: Sequence[Fact], stopped: Callable[[], bool]) -> bool:
-        """Queue facts, waiting while too many are queued; False when `stopped` ended the wait and nothing was queued."""
+        """Queue facts, waiting while too many are queued; False when `stopped` ended the wait: none were queued."""
         with self._changed:
             while len(self._facts) >= FACTS_QUEUED_MAX and not stopped():
                 self._changed.wait(0.2)

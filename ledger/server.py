@@ -96,10 +96,10 @@ class LedgerServer:
             probe.close()
 
     def _accept(self) -> None:
-        assert self._listener is not None
-        while True:
+        listener = self._listener
+        while listener is not None:
             try:
-                connection, _ = self._listener.accept()
+                connection, _ = listener.accept()
             except OSError:
                 return
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(SEND_TIMEOUT))
@@ -127,7 +127,7 @@ class LedgerServer:
         try:
             request = read_request(body)
         except msgspec.DecodeError as error:
-            self._send(connection, Reply(id=request_id(body), status="error", code="bad-request", detail=str(error)))
+            self._send(connection, Reply(id=request_id(body), status="error", code="bad_request", detail=str(error)))
             return
         number = request.id
 

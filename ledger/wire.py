@@ -28,7 +28,7 @@ class FrameTooLong(ValueError):
 
 
 class Transfer(msgspec.Struct, tag_field="op", tag="transfer", frozen=True, kw_only=True, omit_defaults=True):
-    """Move `amount_minor` (minor units of `currency`, above zero) from `source` (debited) to `destination` (credited)."""
+    """Move `amount_minor` (minor units of `currency`, above zero): debit `source`, credit `destination`."""
 
     id: int = 0
     book: int
@@ -129,7 +129,7 @@ def frame(message: Request | Reply) -> bytes:
 
 
 def read_request(body: bytes) -> Request:
-    """The request in a frame. Raises msgspec.ValidationError naming the field, msgspec.DecodeError for no MessagePack."""
+    """The request in a frame. Raises msgspec.ValidationError naming the field, DecodeError for no MessagePack."""
     return _requests.decode(body)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 
@@ -21,22 +22,23 @@ AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
 def captured(order: int, amount: int = 1_000) -> Captured:
-    return Captured(
-        originator_id=stream_id(BOOK, "payment-order", str(order)),
-        originator_version=1,
-        timestamp=AT,
-        capture_id=f"capture-{order}",
-        attempt=1,
-        rail="recorded",
-        amount_minor=amount,
-        currency="EUR",
-        shares=[Share("s1", amount, amount // 10)],
-        released_minor=0,
-        final=True,
-        cost_minor=0,
-        rail_reference="r",
-        effective_at=AT,
-    )
+    fields: dict[str, Any] = {
+        "originator_id": stream_id(BOOK, "payment-order", str(order)),
+        "originator_version": 1,
+        "timestamp": AT,
+        "capture_id": f"capture-{order}",
+        "attempt": 1,
+        "rail": "recorded",
+        "amount_minor": amount,
+        "currency": "EUR",
+        "shares": [Share("s1", amount, amount // 10)],
+        "released_minor": 0,
+        "final": True,
+        "cost_minor": 0,
+        "rail_reference": "r",
+        "effective_at": AT,
+    }
+    return Captured(**fields)
 
 
 def write_captures(recorder: PostgresRecorder, orders: range) -> None:

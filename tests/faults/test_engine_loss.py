@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -74,19 +75,14 @@ def running(database_url: str, tmp_path: Path) -> Iterator[Running]:
         started.stop()
 
 
-def open_two(client: LedgerClient) -> tuple[Reply, Reply]:
-    opened = [
-        until_answered(
-            lambda name=name, limit=limit: client.open_wallet(  # type: ignore[misc]
-                book=BOOK, key=name, address=f"wallet:{name}", currency="EUR", overdraft_limit_minor=limit
-            )
-        )
-        for name, limit in (("source", None), ("sink", 0))
-    ]
-    return opened[0], opened[1]
+def open_two(client: LedgerClient) -> None:
+    """A source without limit and a sink that may not fall below zero."""
+    for name, limit in (("source", None), ("sink", 0)):
+        opening = partial(client.open_wallet, book=BOOK, key=name, address=f"wallet:{name}", currency="EUR")
+        assert until_answered(partial(opening, overdraft_limit_minor=limit)).status == "opened"
 
 
-def until_answered(ask):  # type: ignore[no-untyped-def]
+def until_answered(ask: Callable[[], Reply]) -> Reply:
     """Ask until the engine answers, as every caller with a key may."""
     deadline = time.monotonic() + 30
     while True:
@@ -198,8 +194,8 @@ def test_a_killed_connection_loses_and_doubles_nothing(running: Running, databas
     answered: list[Reply] = []
 
     def load(worker: int) -> None:
-        for number in range(60):
-            answered.append(until_answered(lambda n=number: move(running.client, f"{worker}-{n}")))  # type: ignore[misc]
+        keys = [f"{worker}-{number}" for number in range(60)]
+        answered.extend([until_answered(partial(move, running.client, key)) for key in keys])
 
     workers = [threading.Thread(target=load, args=[worker]) for worker in range(8)]
     for worker in workers:
@@ -241,7 +237,7 @@ def test_after_sigkill_under_load_every_acknowledged_transfer_is_there_once(data
         def load(worker: int) -> None:
             for number in range(100):
                 key = f"{worker}-{number}"
-                reply = until_answered(lambda k=key: move(client, k))
+                reply = until_answered(partial(move, client, key))
                 assert reply.status == "posted"
                 acknowledged.add(f"transfer/{key}")
                 if len(acknowledged) > 150:
