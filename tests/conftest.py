@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,23 +18,35 @@ from daybook.migrate import migrate
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_url() -> Iterator[str]:
     """A server to create databases on: the one of DAYBOOK_TEST_DATABASE_URL, else an embedded one for this run."""
     external = os.environ.get("DAYBOOK_TEST_DATABASE_URL")
     if external:
         yield external
         return
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
-    try:
-        server.start()
-    except EmbeddedPostgresFailed as problem:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no PostgreSQL for this test: {problem}")
-    try:
-        yield server.conninfo()
-    finally:
-        server.stop()
+    with _server_directory() as directory:
+        server = EmbeddedPostgres(Path(directory))
+        try:
+            server.start()
+        except EmbeddedPostgresFailed as problem:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(f"no PostgreSQL for this test: {problem}")
+        try:
+            yield server.conninfo()
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def server_directory() -> Iterator[Path]:
+    """A directory for a test that starts a server of its own.
+
+    Not under pytest's own directory: for root the server runs under another account, and each start of pytest closes
+    that directory to all other accounts, also for the runs that are going on beside it.
+    """
+    with _server_directory() as directory:
+        yield Path(directory)
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +70,10 @@ def database_url(server_url: str, template_database: str) -> Iterator[str]:
         yield make_conninfo(server_url, dbname=name)
     finally:
         _drop(server_url, name)
+
+
+def _server_directory() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="daybook-test-", ignore_cleanup_errors=True)
 
 
 def _create(server_url: str, name: str, template: str = "template0") -> None:

@@ -87,7 +87,8 @@ def test_no_class_has_a_name_that_says_nothing() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    assert [_name(path) for path in _modules() if not ast.get_docstring(ast.parse(path.read_text()))] == []
+    written = [path for path in _modules() if path.read_text().strip()]
+    assert [_name(path) for path in written if not ast.get_docstring(ast.parse(path.read_text()))] == []
 
 
 def test_every_folder_with_modules_is_a_package() -> None:

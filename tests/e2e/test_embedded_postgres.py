@@ -23,8 +23,8 @@ def _start_and_leave(directory: str) -> None:
         connection.execute("SELECT 1")
 
 
-def test_the_server_is_durable_and_reachable_only_through_its_socket(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path / "pg") as server, psycopg.connect(server.conninfo()) as connection:
+def test_the_server_is_durable_and_reachable_only_through_its_socket(server_directory: Path) -> None:
+    with EmbeddedPostgres(server_directory / "pg") as server, psycopg.connect(server.conninfo()) as connection:
         for name, value in {
             "fsync": "on",
             "full_page_writes": "on",
@@ -39,8 +39,8 @@ def test_the_server_is_durable_and_reachable_only_through_its_socket(tmp_path: P
         assert connection.info.server_version // 10000 == 18
 
 
-def test_a_server_killed_with_committed_rows_comes_back_with_them(tmp_path: Path) -> None:
-    server = EmbeddedPostgres(tmp_path / "pg")
+def test_a_server_killed_with_committed_rows_comes_back_with_them(server_directory: Path) -> None:
+    server = EmbeddedPostgres(server_directory / "pg")
     with server:
         url = server.ensure_database("books")
         with psycopg.connect(url) as connection:
@@ -55,8 +55,8 @@ def test_a_server_killed_with_committed_rows_comes_back_with_them(tmp_path: Path
     assert not server.is_running()
 
 
-def test_a_pid_file_that_names_a_stranger_does_not_keep_the_server_down(tmp_path: Path) -> None:
-    server = EmbeddedPostgres(tmp_path / "pg")
+def test_a_pid_file_that_names_a_stranger_does_not_keep_the_server_down(server_directory: Path) -> None:
+    server = EmbeddedPostgres(server_directory / "pg")
     with server:
         text = (server.data / "postmaster.pid").read_text()
     (server.data / "postmaster.pid").write_text(text.replace(text.split("\n", 1)[0], str(os.getpid()), 1))
@@ -65,28 +65,28 @@ def test_a_pid_file_that_names_a_stranger_does_not_keep_the_server_down(tmp_path
     assert not server.is_running()
 
 
-def test_processes_that_start_at_once_share_one_server_and_the_last_one_stops_it(tmp_path: Path) -> None:
+def test_processes_that_start_at_once_share_one_server_and_the_last_one_stops_it(server_directory: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
-    starters = [spawn.Process(target=_start_and_leave, args=(str(tmp_path / "pg"),)) for _ in range(3)]
+    starters = [spawn.Process(target=_start_and_leave, args=(str(server_directory / "pg"),)) for _ in range(3)]
     for starter in starters:
         starter.start()
     for starter in starters:
         starter.join(120)
     assert [starter.exitcode for starter in starters] == [0, 0, 0]
-    assert not EmbeddedPostgres(tmp_path / "pg").is_running()
+    assert not EmbeddedPostgres(server_directory / "pg").is_running()
 
 
-def test_leaving_a_server_that_another_still_uses_keeps_it_running(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path / "pg") as first:
+def test_leaving_a_server_that_another_still_uses_keeps_it_running(server_directory: Path) -> None:
+    with EmbeddedPostgres(server_directory / "pg") as first:
         pid = _postmaster(first).pid
-        with EmbeddedPostgres(tmp_path / "pg") as second:
+        with EmbeddedPostgres(server_directory / "pg") as second:
             assert _postmaster(second).pid == pid
         assert first.is_running()
     assert not first.is_running()
 
 
-def test_an_interrupted_initdb_is_started_over(tmp_path: Path) -> None:
-    server = EmbeddedPostgres(tmp_path / "pg")
+def test_an_interrupted_initdb_is_started_over(server_directory: Path) -> None:
+    server = EmbeddedPostgres(server_directory / "pg")
     server.data.mkdir(parents=True)
     (server.data / "PG_VERSION").write_text("18\n")
     with server:
