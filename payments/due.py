@@ -22,13 +22,11 @@ from domain.ports import Clock
 from eventlog.application import EventLog
 from eventlog.errors import LogUnavailable
 from eventlog.recorded import Meta
+from projections.due import AUTHORISATION_EXPIRY, FUNDS_RELEASE, ORDER_EXPIRY
 
 META = Meta(actor="timers")
 BATCH = 500
-ORDER_EXPIRY = "order-expiry"
-AUTHORIZATION_EXPIRY = "authorization-expiry"
 INQUIRY = "inquiry"
-FUNDS_RELEASE = "funds-release"
 
 log = structlog.get_logger()
 
@@ -97,7 +95,7 @@ class DuePoller:
 def _apply(order: PaymentOrder, entry: DueEntry, now: datetime) -> bool:
     if entry.kind == ORDER_EXPIRY:
         return order.expire(at=now)
-    if entry.kind == AUTHORIZATION_EXPIRY:
+    if entry.kind == AUTHORISATION_EXPIRY:
         attempt = order.attempt(int(entry.subject))
         if attempt.capture_before is None or attempt.capture_before > now or attempt.unknown_operation is not None:
             return False

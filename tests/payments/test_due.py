@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from payments.due import AUTHORIZATION_EXPIRY, FUNDS_RELEASE, ORDER_EXPIRY, DueEntry, DuePoller
+from payments.due import DueEntry, DuePoller
+from projections.due import AUTHORISATION_EXPIRY, FUNDS_RELEASE, ORDER_EXPIRY
 from tests.payments.shop import BOOK, TOKEN, Shop
 
 HOUR = timedelta(hours=1)
@@ -45,7 +46,7 @@ def test_an_authorisation_expires_when_its_rail_said_and_not_before(rail_shop: S
     rail_shop.attempts.advance(BOOK, order.id)
     until = rail_shop.checkout.order(BOOK, order.order_id).attempts[0].capture_before
     assert until is not None
-    timers = poller(rail_shop, DueEntry(BOOK, order.id, AUTHORIZATION_EXPIRY, "1", rail_shop.clock.now()))
+    timers = poller(rail_shop, DueEntry(BOOK, order.id, AUTHORISATION_EXPIRY, "1", rail_shop.clock.now()))
     assert timers.poll() == 0
     rail_shop.clock.moment = until
     assert (timers.poll(), timers.poll()) == (1, 0)
