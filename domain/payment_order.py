@@ -218,11 +218,14 @@ class PaymentOrder(PaymentFacts):
         return True
 
     def release_funds(self, *, capture_id: str, at: datetime, effective_at: datetime | None = None) -> bool:
-        """Let the sellers have what a capture earned them; False when done before. Raises `UnknownCapture`."""
+        """Let the sellers have what a capture earned them; False when done before or when it earned nothing.
+
+        Raises `UnknownCapture`.
+        """
         capture = self.captures.get(capture_id)
         if capture is None or capture.state != "captured":
             raise UnknownCapture(f"order {self.order_id} has no completed capture {capture_id}", "capture_id")
-        if capture.funds_released:
+        if capture.funds_released or not capture.shares:
             return False
         self.trigger_event(
             self.FundsReleased,

@@ -1,4 +1,4 @@
-"""Writes a golden file for each event version that has none, by `python -m tests.domain.golden_files`; rewrites none."""
+"""Writes a golden file for each event version without one, by `python -m tests.domain.golden_files`; rewrites none."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ def test_every_row_of_the_chart_gives_its_kind(row: object) -> None:
         "psp:x",
         "psp:a:b:clearing",
         "cash",
-    ]
-    + ["wallet:" + "a" * ADDRESS_LENGTH_MAX],
+        "wallet:" + "a" * ADDRESS_LENGTH_MAX,
+    ],
 )
 def test_an_address_outside_the_chart_is_refused(address: str) -> None:
     refused(UnknownAccount, "address", lambda: account_kind(address))
