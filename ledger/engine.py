@@ -87,6 +87,7 @@ class PostingEngine:
         self._lines_since_snapshot = 0
         self._lost_at: float | None = time.monotonic()
         self._owning = threading.Event()
+        self._ended = threading.Event()
 
     @property
     def owning(self) -> threading.Event:
@@ -112,6 +113,8 @@ class PostingEngine:
                 answer(mistake)
                 return
             self._intake.ask(Ask(request, order_posting_id(request), fingerprint(request), answer))
+            if self._ended.is_set():  # looked at after queueing, so that no request slips past the last withdrawal
+                self._turn_away("the posting engine has stopped")
 
     def _look(self, request: ReadWallet | Ping, heads: Heads) -> Reply:
         if not self._owning.is_set():
@@ -127,6 +130,7 @@ class PostingEngine:
 
     def run(self, stop: threading.Event) -> None:
         """Own the books and post until `stop` is set. Raises what a wrong posting rule raises: no fact is skipped."""
+        self._ended.clear()
         try:
             while not stop.is_set():
                 try:
@@ -137,6 +141,7 @@ class PostingEngine:
                     log.warning("writer lock lost, taking it again", reason=str(error))
                     self._stand_by(stop, str(error))
         finally:
+            self._ended.set()
             self._turn_away("the posting engine stopped before it decided")
             self._recorder.release()
 

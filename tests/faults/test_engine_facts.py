@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+import pytest
+from eventsourcing.persistence import MapperDeserialisationError, StoredEvent
 
 from domain.ids import stream_id
 from domain.payment_events import Captured
@@ -16,6 +18,7 @@ from eventlog.mapper import LogMapper
 from eventlog.postgres import PostgresRecorder
 from ledger.engine import PostingEngine
 from ledger.heads import balances
+from ledger.wire import OpenWallet, Reply
 
 BOOK = 1
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -102,6 +105,24 @@ def test_one_tracking_row_moves_with_the_postings_it_accounts_for(database_url: 
         with psycopg.connect(database_url) as connection:
             row = connection.execute("select book, owner from log.engine_leases").fetchone()
         assert row == (BOOK, "engine")
+    finally:
+        recorder.close()
+        writer.close()
+
+
+def test_a_fact_that_cannot_be_read_stops_the_engine_and_its_askers_are_told(database_url: str) -> None:
+    writer = PostgresRecorder(database_url)
+    recorder = FencedRecorder(database_url, [BOOK])
+    broken = StoredEvent(stream_id(BOOK, "payment-order", "x"), 1, Captured.TOPIC, b"{}")
+    try:
+        writer.insert_events([broken], book=BOOK)
+        engine = PostingEngine(recorder, lambda: AT)
+        with pytest.raises(MapperDeserialisationError, match="version 1"):
+            engine.run(threading.Event())
+        told: list[Reply] = []
+        engine.submit(OpenWallet(book=BOOK, key="k", address="wallet:a", currency="EUR"), told.append)
+        assert [reply.code for reply in told] == ["engine_unavailable"]
+        assert recorder.max_tracking_id(f"engine/{BOOK}") is None
     finally:
         recorder.close()
         writer.close()
