@@ -1,5 +1,4 @@
-"""Pure domain: money, aggregates with their events, posting rules, the chart of accounts, state machines as data,
-ports.
+"""Pure domain: money, aggregates with their events, posting rules, chart of accounts, state machine as data, ports.
 
 Nothing here does I/O, reads a clock or draws a random number, and nothing imports another room. Importing the package
 registers every aggregate and event topic, so that stored events resolve.

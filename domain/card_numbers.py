@@ -72,8 +72,7 @@ def find_card_number(text: str) -> bool:
 
 
 def _holds_card(run: str) -> bool:
-    """A run is a card as a whole, or in a sequence of its separated groups (a date or a CVC may stand beside the
-    number)."""
+    """A run is a card as a whole, or some of its separated groups are (a date or a CVC may stand beside them)."""
     groups = _SEPARATOR.split(run)
     for first in range(len(groups)):
         digits = ""

@@ -129,8 +129,3 @@ def merchant_available(merchant_id: str) -> str:
 def suspense_psp() -> str:
     """Where rail money goes whose posting an account cannot take."""
     return SUSPENSE_PSP
-
-
-def suspense_bank() -> str:
-    """Where bank money goes that nobody recognises."""
-    return SUSPENSE_BANK

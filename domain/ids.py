@@ -1,5 +1,4 @@
-"""Names of streams: every stream id follows from what the stream is about, so creating a thing twice is a version
-conflict."""
+"""Names of streams: an id follows from what its stream is about, so creating a thing twice is a version conflict."""
 
 from __future__ import annotations
 
@@ -22,8 +21,7 @@ class NotAUuid(RuleViolation):
 
 
 def stream_id(book: int, kind: str, key: str) -> UUID:
-    """Id of the stream about `key`; `kind` is the topic prefix of its aggregate. Order ids must be canonical UUID
-    text."""
+    """Id of the stream about `key`; `kind` is the aggregate's topic. An order id must be canonical UUID text."""
     return uuid5(NAMESPACE, f"{book}/{kind}/{key}")
 
 

@@ -10,8 +10,7 @@ from domain.ids import canonical_uuid, stream_id
 
 
 class Merchant(Aggregate):
-    """A seller. Its accounts (pending, available, ...) are wallets of their own; this stream only says that it
-    exists."""
+    """A seller. Its accounts (pending, available, ...) are wallets of their own; this stream says that it exists."""
 
     TOPIC = "merchant"
 

@@ -136,8 +136,7 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
 
 
 def share_half_even(amount_minor: int, bps: int) -> int:
-    """Basis points of an amount, in minor units, halves rounded to the even neighbour (references: fees are
-    half-even)."""
+    """Basis points of an amount, in minor units, halves rounded to the even neighbour."""
     whole, rest = divmod(amount_minor * bps, BPS_WHOLE)
     if rest * 2 > BPS_WHOLE or (rest * 2 == BPS_WHOLE and whole % 2):
         return whole + 1

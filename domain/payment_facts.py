@@ -23,8 +23,7 @@ RECORDED_RAIL: Final = "recorded"
 
 
 class PaymentFacts(Aggregate):
-    """Counters, attempts and captures of an order, and the reports of rails that change them. Amounts are minor
-    units."""
+    """Counters (minor units), attempts and captures of an order, and the reports of rails that change them."""
 
     Event = events.PaymentOrderEvent
     Created = events.Created
@@ -229,8 +228,7 @@ class PaymentFacts(Aggregate):
         return True
 
     def resolve(self, *, attempt: int, source: str, evidence: dict[str, str], at: datetime) -> bool:
-        """Evidence ended the doubt; record the outcome itself right after, in the same save. False when nothing is in
-        doubt."""
+        """Evidence ended the doubt; record the outcome right after, in the same save. False when there is no doubt."""
         if self.attempt(attempt).unknown_operation is None:
             return False
         self.trigger_event(

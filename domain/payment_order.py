@@ -210,8 +210,7 @@ class PaymentOrder(PaymentFacts):
         self.trigger_event(self.Cancelled, timestamp=at, reason=reason)
 
     def expire(self, *, at: datetime) -> bool:
-        """Close an order nobody paid in time; False, changing nothing, when it is not open or not due (timers may fire
-        late)."""
+        """Close an order nobody paid in time; False when it is not open or not due, since timers may fire late."""
         if self.status not in ("created", "declined") or self.expires_at is None or at < self.expires_at:
             return False
         self.trigger_event(self.Expired, timestamp=at)

@@ -68,8 +68,7 @@ class Posting(Aggregate):
             aggregate.metadata = self.metadata
 
     class Refused(Event, Aggregate.Created):
-        """The request was turned down by a rule; no wallet changed. Kept so that the same request gets the same
-        answer."""
+        """A rule turned the request down; no wallet changed. Kept so that the same request gets the same answer."""
 
         TOPIC = "posting.refused.v1"
         reference: str

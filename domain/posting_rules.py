@@ -32,8 +32,7 @@ class DraftLine:
 
 @dataclass(frozen=True, slots=True)
 class PostingDraft:
-    """A balanced posting a fact calls for. `reference` names the fact, so that one fact is posted once whatever rule
-    reads it."""
+    """A balanced posting a fact calls for. `reference` names the fact, not the rule: one fact is posted once."""
 
     reference: str
     rule: str

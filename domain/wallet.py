@@ -72,8 +72,7 @@ class WalletHead:
     def refusal(self, amount_minor: int) -> str | None:
         """Code of the rule that refuses a *request* to post this signed amount, or None. Facts do not ask.
 
-        Only a posting that lowers the natural balance can overdraw; a wallet without a limit never refuses for want of
-        funds.
+        Only a posting that lowers the natural balance can overdraw; a wallet without a limit never does.
         """
         if self.closed:
             return WALLET_CLOSED
@@ -97,8 +96,7 @@ class WalletAccount(Aggregate):
         """Anything that happens to a wallet."""
 
     class Opened(Event, Aggregate.Created):
-        """The wallet can take postings from now on; `overdraft_limit_minor` None means it may go below zero without
-        limit."""
+        """The wallet can take postings from now on; without an overdraft limit (None) it may go below zero freely."""
 
         TOPIC = "wallet.opened.v1"
         address: str
