@@ -124,8 +124,13 @@ def _answer_errors(app: Flask) -> None:
         return problem_response(from_http_exception(_internal()))
 
     def not_understood(error: ValidationError) -> Response:
-        found = [FieldError(".".join(str(part) for part in e["loc"]) or "body", e["msg"]) for e in error.errors(include_input=False)]
-        return problem_response(ProblemError(422, "invalid_request", f"{found[0].field}: {found[0].message}", errors=found))
+        found = [
+            FieldError(".".join(str(part) for part in e["loc"]) or "body", e["msg"])
+            for e in error.errors(include_input=False)
+        ]
+        return problem_response(
+            ProblemError(422, "invalid_request", f"{found[0].field}: {found[0].message}", errors=found)
+        )
 
     def conflicted(error: TooManyConflicts) -> Response:
         return problem_response(ProblemError(503, "too_many_conflicts", str(error), headers={"Retry-After": "1"}))

@@ -127,7 +127,16 @@ class PostgresApiKeys:
         with self._pool.connection() as connection:
             connection.execute(
                 f"insert into api_keys ({self._COLUMNS}) values (%s, %s, %s, %s, %s, %s, %s, %s)",
-                (key.key_id, key.hash, key.book, key.role, key.merchant_id, key.created_at, key.expires_at, key.revoked_at),
+                (
+                    key.key_id,
+                    key.hash,
+                    key.book,
+                    key.role,
+                    key.merchant_id,
+                    key.created_at,
+                    key.expires_at,
+                    key.revoked_at,
+                ),
             )
 
     def find(self, digest: bytes) -> ApiKey | None:

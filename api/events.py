@@ -26,7 +26,9 @@ class EventsQuery(Schema):
     limit = Limit(largest=1000, usual=100)
     topics = fields.String(
         load_default="",
-        validate=validate.Regexp(r"^([a-z0-9.-]{1,80}(,[a-z0-9.-]{1,80}){0,49})?$", error="must be topics joined by commas"),
+        validate=validate.Regexp(
+            r"^([a-z0-9.-]{1,80}(,[a-z0-9.-]{1,80}){0,49})?$", error="must be topics joined by commas"
+        ),
         metadata={"description": "Only these topics, joined by commas"},
     )
 
@@ -56,9 +58,7 @@ class EventsPage(Schema):
 def index(query: dict[str, Any]) -> Response:
     """List the events of your book in order."""
     topics = [topic for topic in query["topics"].split(",") if topic]
-    rows = current_services().reader.read(
-        query["after"], query["limit"], topics=topics, books=[current_caller().book]
-    )
+    rows = current_services().reader.read(query["after"], query["limit"], topics=topics, books=[current_caller().book])
     after = rows[-1].position if rows else query["after"]
     return json_response({"items": [_shown(row) for row in rows], "next_after": str(after)})
 

@@ -96,7 +96,9 @@ class TextMap(fields.Dict):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            keys=fields.String(validate=validate.Regexp(r"^[A-Za-z0-9_.-]{1,40}$", error="must be 1 to 40 of A-Z a-z 0-9 _ . -")),
+            keys=fields.String(
+                validate=validate.Regexp(r"^[A-Za-z0-9_.-]{1,40}$", error="must be 1 to 40 of A-Z a-z 0-9 _ . -")
+            ),
             values=Text(),
             **kwargs,
         )

@@ -14,7 +14,18 @@ _STATUS_OF_ERROR = {
     "wallet_exists": 409,
     "unknown_book": 503,
 }
-_UNAVAILABLE = frozenset({"not_owner", "not_ready", "stopping", "unavailable", "engine_unavailable", "fence_lost", "book_not_owned", "overloaded"})
+_UNAVAILABLE = frozenset(
+    {
+        "not_owner",
+        "not_ready",
+        "stopping",
+        "unavailable",
+        "engine_unavailable",
+        "fence_lost",
+        "book_not_owned",
+        "overloaded",
+    }
+)
 
 
 def refuse_unless(reply: Reply, wanted: str) -> None:

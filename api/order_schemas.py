@@ -29,7 +29,9 @@ class OrderBody(Schema):
     merchant_id = UuidText(allow_none=True, metadata={"description": "The owner; a merchant's key may leave it out"})
     splits = fields.List(fields.Nested(SplitBody), validate=validate.Length(max=500))
     capture_mode = fields.String(validate=validate.OneOf(("automatic", "manual")))
-    rail = fields.String(allow_none=True, validate=_NAME, metadata={"description": "Which rail to ask; none is called without"})
+    rail = fields.String(
+        allow_none=True, validate=_NAME, metadata={"description": "Which rail to ask; none is called without"}
+    )
     payment_token = Text(allow_none=True, metadata={"description": "The rail's token; never a card number"})
     method = fields.String(validate=_NAME)
     reference = Text(allow_none=True)

@@ -24,7 +24,9 @@ from domain.ids import stream_id
 from domain.payment_order import PaymentOrder
 from payments.commands import CancelOrder, CaptureOrder, CreateOrder
 
-blp = Blueprint("payment_orders", __name__, url_prefix="/v1/payment-orders", description="What someone owes, and its payments")
+blp = Blueprint(
+    "payment_orders", __name__, url_prefix="/v1/payment-orders", description="What someone owes, and its payments"
+)
 blp.ARGUMENTS_PARSER = StrictParser()
 
 _UNDER_WAY = frozenset({"created", "submitting", "unknown"})

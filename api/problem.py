@@ -73,7 +73,9 @@ class ProblemError(Exception):
 class FieldErrorSchema(Schema):
     """Documents one member of `errors`."""
 
-    field = fields.String(required=True, metadata={"description": "Dotted path of the field, e.g. splits.0.amount_minor"})
+    field = fields.String(
+        required=True, metadata={"description": "Dotted path of the field, e.g. splits.0.amount_minor"}
+    )
     message = fields.String(required=True)
 
 

@@ -29,7 +29,9 @@ class TransferBody(Schema):
     destination = Text(required=True, longest=200)
     amount_minor = MinorUnits(required=True)
     currency = Currency(required=True)
-    effective_at = fields.AwareDateTime(load_default=None, allow_none=True, metadata={"description": "RFC 3339, with an offset"})
+    effective_at = fields.AwareDateTime(
+        load_default=None, allow_none=True, metadata={"description": "RFC 3339, with an offset"}
+    )
     metadata = TextMap(load_default=dict)
 
 

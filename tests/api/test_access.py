@@ -32,7 +32,10 @@ def routes(shop: Shop) -> dict[str, tuple[str, str]]:
     found = {}
     for rule in shop.app.url_map.iter_rules():
         method = "POST" if "POST" in (rule.methods or set()) else "GET"
-        found[rule.endpoint] = (method, shop.app.url_map.bind("localhost").build(rule.endpoint, {a: ADDRESS[a] for a in rule.arguments}))
+        found[rule.endpoint] = (
+            method,
+            shop.app.url_map.bind("localhost").build(rule.endpoint, {a: ADDRESS[a] for a in rule.arguments}),
+        )
     return found
 
 
@@ -60,7 +63,9 @@ def test_without_a_key_only_public_endpoints_answer(shop: Shop) -> None:
             assert "WWW-Authenticate" in answer.headers
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer x", "Basic abc", f"Bearer dbk_test_{'A' * 43}", "Bearer dbk_test_é"])
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer x", "Basic abc", f"Bearer dbk_test_{'A' * 43}", "Bearer dbk_test_é"]
+)
 def test_a_bad_key_is_401(shop: Shop, header: str) -> None:
     assert shop.client().get("/v1/payment-orders", headers={"Authorization": header}).status_code == 401
 

@@ -15,7 +15,9 @@ CARD = "4111 1111 1111 1111"
 GOOD: dict[str, Any] = {"amount_minor": 1234, "currency": "EUR"}
 
 
-def post(shop: Shop, body: Any, *, path: str = ORDERS, role: str = "admin", raw: bytes | None = None, key: str | None = None) -> Any:
+def post(
+    shop: Shop, body: Any, *, path: str = ORDERS, role: str = "admin", raw: bytes | None = None, key: str | None = None
+) -> Any:
     headers = shop.headers(role, Idempotency_Key=key or str(uuid4()), Content_Type="application/json")
     return shop.client().post(path, data=raw if raw is not None else json.dumps(body).encode(), headers=headers)
 
@@ -47,8 +49,14 @@ BAD_BODIES = [
     pytest.param({"currency": "XXX"}, "currency", id="an unknown currency"),
     pytest.param({"currency": "eur"}, "currency", id="a currency in small letters"),
     pytest.param({"currency": 978}, "currency", id="a numeric currency"),
-    pytest.param({"splits": [{"seller_id": OTHER_MERCHANT, "amount_minor": 1000}]}, "splits", id="splits that do not sum"),
-    pytest.param({"splits": [{"seller_id": OTHER_MERCHANT, "amount_minor": 1.5}]}, "splits.0.amount_minor", id="a float in a split"),
+    pytest.param(
+        {"splits": [{"seller_id": OTHER_MERCHANT, "amount_minor": 1000}]}, "splits", id="splits that do not sum"
+    ),
+    pytest.param(
+        {"splits": [{"seller_id": OTHER_MERCHANT, "amount_minor": 1.5}]},
+        "splits.0.amount_minor",
+        id="a float in a split",
+    ),
     pytest.param({"amount": 1}, "amount", id="an unknown field"),
     pytest.param({"merchant_id": "shop"}, "merchant_id", id="an id that is no UUID"),
     pytest.param({"capture_mode": "later"}, "capture_mode", id="an unknown capture mode"),
@@ -64,7 +72,9 @@ BAD_BODIES = [
 
 
 @pytest.mark.parametrize(("change", "field"), BAD_BODIES)
-def test_a_wrong_value_is_refused_by_name_and_nothing_is_written(shop: Shop, change: dict[str, Any], field: str) -> None:
+def test_a_wrong_value_is_refused_by_name_and_nothing_is_written(
+    shop: Shop, change: dict[str, Any], field: str
+) -> None:
     before = shop.log.log_recorder.max_notification_id()
     assert_problem(post(shop, {**GOOD, **change}), 422, field)
     assert shop.log.log_recorder.max_notification_id() == before
@@ -175,7 +185,8 @@ def test_a_merchant_may_not_create_an_order_for_another(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=x", "status=paid", "at_least=-1", "at_least=9223372036854775808", "who=me", "limit=1&limit=2"]
+    "query",
+    ["limit=0", "limit=x", "status=paid", "at_least=-1", "at_least=9223372036854775808", "who=me", "limit=1&limit=2"],
 )
 def test_a_wrong_query_parameter_is_refused_with_422(shop: Shop, query: str) -> None:
     assert_problem(shop.client().get(f"{ORDERS}?{query}", headers=shop.headers()), 422)

@@ -1,0 +1,34 @@
+"""A process that serves an in-memory shop over granian: `python -m tests.api.serving PORT`, prints its admin key first."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+
+from api.server import run
+from api.services import Services
+from tests.api.support import Shop, close_shop, memory_shop
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    shop = memory_shop("/nonexistent/engine.sock")
+
+    @contextlib.contextmanager
+    def services() -> Iterator[Services]:
+        yield shop.services
+        _close(shop)
+
+    print(shop.keys["admin"], flush=True)
+    run(services, threading.Event(), port=int(sys.argv[1]), threads=8)
+    print("closed", flush=True)
+
+
+def _close(shop: Shop) -> None:
+    close_shop(shop)
+
+
+if __name__ == "__main__":
+    main()
