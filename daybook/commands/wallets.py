@@ -44,7 +44,7 @@ def show(wallet_id: str, currency: str | None, as_json: bool) -> None:
         "wallet_id": str(wallet_found.id),
         "address": wallet_found.address,
         "currency": wallet_found.currency,
-        "kind": wallet_found.head.kind,
+        "kind": wallet_found.head.account_kind,
         "posted_minor": wallet_found.head.natural,
         "held_minor": wallet_found.head.held,
         "available_minor": wallet_found.head.available,
