@@ -1,4 +1,4 @@
-"""What the domain asks of the world outside: interfaces only, so that use cases meet adapters without importing them."""
+"""What the domain asks of the world outside: interfaces only; use cases meet adapters without importing them."""
 
 from __future__ import annotations
 
