@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from daybook.settings import Settings
 
@@ -55,3 +56,30 @@ def simulator(settings: Settings, stop: threading.Event) -> None:
     server.shutdown()
     server.server_close()
     books.close()
+
+
+@role("engine")
+def engine(settings: Settings, stop: threading.Event) -> None:
+    """Post the facts of the log and the requests of the socket; the only writer of wallet and posting streams."""
+    from eventlog.fenced import FencedRecorder
+    from ledger.engine import PostingEngine
+    from ledger.server import LedgerServer
+
+    path = settings.engine_socket
+    recorder = FencedRecorder(_database(settings), books=(settings.book,))
+    try:
+        posting = PostingEngine(recorder, lambda: datetime.now(UTC), socket_path=str(path))
+        server = LedgerServer(posting, path)
+        server.start()
+        try:
+            posting.run(stop)
+        finally:
+            server.stop()
+    finally:
+        recorder.close()
+
+
+def _database(settings: Settings) -> str:
+    if settings.database_url is None:
+        raise ValueError("database_url: a role needs a database that runs; open_database gives one")
+    return settings.database_url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ import pytest
 from daybook.running import AlreadyRunning, child_environment, running
 from daybook.settings import Settings
 from daybook.supervisor import ProcessNotReady, ProcessSpec, Supervisor
+from ledger.client import EngineUnavailable, LedgerClient
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0
@@ -116,6 +118,31 @@ def test_a_second_copy_under_one_home_is_refused_and_a_guest_uses_the_first(tmp_
         with pytest.raises(AlreadyRunning, match="DAYBOOK_HOME"), running(settings, ["simulator"], exclusive=True):
             pass
         assert set(owner.supervisor.pids()) == {"simulator"}
+
+
+def test_the_engine_answers_on_its_socket_and_comes_back_after_a_kill(
+    server_directory: Path, database_url: str
+) -> None:
+    settings = Settings(home=server_directory, database_url=database_url)
+    with (
+        running(settings, ["engine"]) as copy,
+        contextlib.closing(LedgerClient(settings.engine_socket)) as client,
+    ):
+        supervisor = copy.supervisor
+        assert supervisor is not None
+
+        def answers() -> bool:
+            supervisor.step()
+            try:
+                return client.ping(book=settings.book).status == "found"
+            except EngineUnavailable:
+                return False
+
+        _until(answers)
+        before = supervisor.pids()["engine"]
+        os.kill(before, signal.SIGKILL)
+        _until(lambda: answers() and supervisor.pids().get("engine", before) != before)
+    assert supervisor.pids() == {}
 
 
 def test_a_worker_stops_when_its_supervisor_is_killed(tmp_path: Path, database_url: str) -> None:
