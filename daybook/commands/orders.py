@@ -16,6 +16,7 @@ from rich.text import Text
 from daybook.commands import read_settings
 from daybook.logs import configure_logging
 from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, Session, session
+from daybook.views import VIEWS_TIMEOUT_S, wait_for_views
 from domain.ids import NotAUuid, canonical_uuid
 from domain.payment_order import PaymentOrder
 from payments.checkout import BookNotOpen, OrderNotFound

@@ -1,0 +1,57 @@
+"""What commands read of views, and how they wait for them. Commands see their settings' book as a whole."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import psycopg
+
+from daybook.session import LOOK_S, Session
+from eventlog.connections import connect
+from projections.registry import views
+
+VIEWS_TIMEOUT_S = 60.0
+POSITIONS = "select view, version, position from views.builds"
+TRIAL_BALANCE = """
+select currency, address, account_kind, debit_minor, credit_minor
+  from views.trial_balance where book = %s order by currency, address
+"""
+CAPTURED = "select currency, sum(captured_minor)::bigint from views.payment_orders where book = %s group by currency"
+
+
+def lowest_position(connection: psycopg.Connection[Any]) -> int:
+    """How far the view that is furthest behind has read the log; 0 while one has not started."""
+    reached = {(name, version): position for name, version, position in connection.execute(POSITIONS).fetchall()}
+    return min(reached.get((view.name, view.version), 0) for view in views().values())
+
+
+def wait_for_views(opened: Session, timeout_s: float) -> bool:
+    """Wait until every view has read what is in the log now; False when `timeout_s` passed without any moving."""
+    last = opened.recorder.max_notification_id() or 0
+    seen, deadline = -1, time.monotonic() + timeout_s
+    with connect(opened.database_url) as connection:
+        while time.monotonic() < deadline:
+            reached = lowest_position(connection)
+            if reached >= last:
+                return True
+            if reached != seen:
+                seen, deadline = reached, time.monotonic() + timeout_s
+            time.sleep(LOOK_S)
+    return False
+
+
+def trial_balance(database_url: str, book: int) -> dict[str, Any]:
+    """Accounts with debits and credits, their sum and what was captured, per currency; minor units."""
+    with connect(database_url) as connection:
+        rows = connection.execute(TRIAL_BALANCE, [book]).fetchall()
+        captured = {currency: amount for currency, amount in connection.execute(CAPTURED, [book]) if amount}
+    sums: dict[str, int] = {}
+    for currency, _, _, debit, credit in rows:
+        sums[currency] = sums.get(currency, 0) + debit - credit
+    names = ("currency", "address", "kind", "debit_minor", "credit_minor")
+    return {
+        "accounts": [dict(zip(names, row, strict=True)) for row in rows],
+        "sum_minor": sums,
+        "captured_minor": captured,
+    }
