@@ -1,7 +1,7 @@
 """Who may call what: the one table of roles and endpoints, and default deny.
 
-Why a table: a decorator can be forgotten on a new view, a missing row here only makes the view unreachable. A test holds
-the table against the routes and against the role matrix in the documentation.
+Why a table: a decorator can be forgotten on a new view, a missing row here only makes the view unreachable. A test
+holds the table against the routes and against the role matrix in the documentation.
 """
 
 from __future__ import annotations

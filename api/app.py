@@ -1,7 +1,7 @@
 """The Flask application factory: wiring of resources, authentication, limits, errors and metrics.
 
-Every request passes `_open_request` (identify, authenticate, allow) and `_close_request` (headers, metrics); every failure
-leaves as problem+json. No global state: two applications can live in one process.
+Every request passes `_open_request` (identify, authenticate, allow) and `_close_request` (headers, metrics); every
+failure leaves as problem+json. No global state: two applications can live in one process.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _answer_errors(app: Flask) -> None:
 
     def unavailable(error: Exception) -> Response:
         logger.warning("unavailable", request_id=g.get("request_id"), reason=type(error).__name__)
-        detail = "The books cannot be reached now; whether the request was carried out is unknown. Repeat it with the same key."
+        detail = "The books cannot be reached; whether the request was carried out is unknown. Repeat it with its key."
         return problem_response(ProblemError(503, "unavailable", detail, headers={"Retry-After": "1"}))
 
     def failed(error: Exception) -> Response:
@@ -135,7 +135,7 @@ def _answer_errors(app: Flask) -> None:
     def conflicted(error: TooManyConflicts) -> Response:
         return problem_response(ProblemError(503, "too_many_conflicts", str(error), headers={"Retry-After": "1"}))
 
-    def order_absent(error: OrderNotFound) -> Response:
+    def order_absent(_: OrderNotFound) -> Response:
         return problem_response(not_found("payment order"))
 
     app.register_error_handler(RuleViolation, rule_violated)

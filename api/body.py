@@ -1,8 +1,9 @@
 """Strict reading of request bodies and query strings.
 
-Why not the framework's parser: `json.loads` keeps the last of two equal keys, accepts NaN and reads 10.00 as a float; each
-of these is a different sum of money for another reader of the same bytes (RFC 8259 section 4 leaves duplicates open). A
-body is read once, refused with the place of the fault, and searched for card numbers before anything else sees it.
+Why not the framework's parser: `json.loads` keeps the last of two equal keys, accepts NaN and reads 10.00 as a float;
+each of these is a different sum of money for another reader of the same bytes (RFC 8259 section 4 leaves duplicates
+open). A body is read once, refused with the place of the fault, and searched for card numbers before anything else
+sees it.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def _malformed(detail: str) -> ProblemError:
 
 
 def parse_json(raw: bytes) -> Any:
-    """Decode one JSON text or raise `ProblemError` 400 that names the place of the fault, never the bytes themselves."""
+    """Decode one JSON text or raise `ProblemError` 400 that names the place of the fault, never the bytes."""
     if not raw:
         raise _malformed("The body is empty: send one JSON object.")
     try:
@@ -137,7 +138,7 @@ class StrictParser(FlaskParser):
             refuse_unsafe_text(name, values[0])
         return super().load_querystring(req, schema)
 
-    def handle_error(  # type: ignore[override]
+    def handle_error(
         self,
         error: ValidationError,
         req: Request,

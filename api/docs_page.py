@@ -20,7 +20,8 @@ SCRIPT = """
 const el = (tag, text, cls) => { const n = document.createElement(tag);
   if (text !== undefined) n.textContent = text; if (cls) n.className = cls; return n; };
 const follow = (spec, node) => { let n = node;
-  while (n && n.$ref) n = n.$ref.split('/').slice(1).reduce((o, k) => o[k.replace(/~1/g, '/').replace(/~0/g, '~')], spec);
+  while (n && n.$ref) n = n.$ref.split('/').slice(1).reduce((o, k) =>
+    o[k.replace(/~1/g, '/').replace(/~0/g, '~')], spec);
   return n || {}; };
 function typeOf(spec, schema) {
   const s = follow(spec, schema); const t = Array.isArray(s.type) ? s.type.join(' or ') : (s.type || 'any');
@@ -52,7 +53,8 @@ function operation(spec, path, verb, op, shared) {
       r.append(el('td', p.name + (p.required ? ' *' : '')), el('td', p.in + ', ' + typeOf(spec, p.schema || {})),
         el('td', p.description || (p.schema || {}).description || '')); } }
   const body = follow(spec, op.requestBody).content;
-  if (body) for (const [type, c] of Object.entries(body)) { box.append(el('h4', 'Body: ' + type), tableOf(spec, c.schema)); }
+  if (body) for (const [type, c] of Object.entries(body)) {
+    box.append(el('h4', 'Body: ' + type), tableOf(spec, c.schema)); }
   for (const [status, raw] of Object.entries(op.responses || {})) { const r = follow(spec, raw);
     box.append(el('h4', 'Answer ' + status + ': ' + (r.description || '')));
     for (const c of Object.values(r.content || {})) if (c.schema) box.append(tableOf(spec, c.schema)); }
@@ -63,7 +65,8 @@ function draw(spec) {
   const groups = new Map();
   for (const [path, item] of Object.entries(spec.paths)) for (const verb of ['get', 'post', 'put', 'patch', 'delete'])
     if (item[verb]) { const tag = (item[verb].tags || ['other'])[0];
-      if (!groups.has(tag)) groups.set(tag, []); groups.get(tag).push(operation(spec, path, verb, item[verb], item.parameters)); }
+      if (!groups.has(tag)) groups.set(tag, []);
+      groups.get(tag).push(operation(spec, path, verb, item[verb], item.parameters)); }
   for (const [tag, boxes] of groups) { main.append(el('h2', tag.replace(/_/g, ' '))); main.append(...boxes); }
 }
 const search = document.getElementById('search');
@@ -81,9 +84,12 @@ _FRAME = (
 HOME = _FRAME.format(
     style=STYLE,
     script=SCRIPT,
-    body="<h1>Daybook</h1><p>The book of original entry for payments: every movement of money, written once and in order.</p>"
-    '<ul><li><a href="/docs">Documentation of every route</a></li><li><a href="/openapi.json">OpenAPI 3.1 description</a></li>'
-    '<li><a href="/healthz">Is it alive</a>, <a href="/readyz">is it ready</a>, <a href="/metrics">metrics</a></li></ul>',
+    body="<h1>Daybook</h1>"
+    "<p>The book of original entry for payments: every movement of money, written once and in order.</p>"
+    '<ul><li><a href="/docs">Documentation of every route</a></li>'
+    '<li><a href="/openapi.json">OpenAPI 3.1 description</a></li>'
+    '<li><a href="/healthz">Is it alive</a>, <a href="/readyz">is it ready</a>, '
+    '<a href="/metrics">metrics</a></li></ul>',
 )
 
 PAGE = _FRAME.format(
@@ -91,7 +97,8 @@ PAGE = _FRAME.format(
     script=SCRIPT,
     body='<h1>Daybook API</h1><p id="intro"></p><p><a href="/">Home</a> · <a href="/openapi.json">openapi.json</a></p>'
     "<p>Send your key with every request: <code>Authorization: Bearer dbk_test_…</code></p>"
-    '<pre>curl -H "Authorization: Bearer $KEY" -H "Idempotency-Key: $(uuidgen)" -H "Content-Type: application/json" \\\n'
+    '<pre>curl -H "Authorization: Bearer $KEY" -H "Idempotency-Key: $(uuidgen)" \\\n'
+    '  -H "Content-Type: application/json" \\\n'
     '  -d \'{"amount_minor": 1234, "currency": "EUR"}\' http://localhost:8080/v1/payment-orders</pre>'
     '<label>Find a route<input id="search" type="search" autocomplete="off"></label><div id="main">Loading…</div>',
 )

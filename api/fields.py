@@ -26,11 +26,10 @@ class MinorUnits(fields.Integer):
     }
 
     def __init__(self, *, low: int = 1, high: int = AMOUNT_MINOR_MAX, **kwargs: Any) -> None:
-        super().__init__(strict=True, **kwargs)
+        metadata = {"minimum": low, "maximum": high, **kwargs.pop("metadata", {})}
+        super().__init__(strict=True, metadata=metadata, **kwargs)
         self.low = low
         self.high = high
-        self.metadata.setdefault("minimum", low)
-        self.metadata.setdefault("maximum", high)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         # type() and not isinstance(): true is an int to Python, and 10.0 is not a count of cents.
@@ -49,8 +48,7 @@ class Currency(fields.String):
     default_error_messages = {"unknown": "must be an active ISO 4217 currency code in capitals, such as EUR"}
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.metadata.setdefault("pattern", "^[A-Z]{3}$")
+        super().__init__(metadata={"pattern": "^[A-Z]{3}$", **kwargs.pop("metadata", {})}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if type(value) is not str or value not in EXPONENTS:
@@ -64,8 +62,7 @@ class UuidText(fields.String):
     default_error_messages = {"malformed": "must be a UUID such as 00000000-0000-0000-0000-000000000001"}
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.metadata.setdefault("format", "uuid")
+        super().__init__(metadata={"format": "uuid", **kwargs.pop("metadata", {})}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         found = uuid_text(value) if type(value) is str else None
@@ -80,8 +77,7 @@ class Position(fields.String):
     default_error_messages = {"malformed": "must be a position: a decimal number as text, 0 to 2^63 - 1"}
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.metadata.setdefault("pattern", "^[0-9]{1,19}$")
+        super().__init__(metadata={"pattern": "^[0-9]{1,19}$", **kwargs.pop("metadata", {})}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:  # type: ignore[override]
         if type(value) is not str or not value.isascii() or not value.isdigit() or len(value) > 19:
@@ -109,7 +105,8 @@ class TextMap(fields.Dict):
                 return {}
             if len(value) > 50:
                 raise ValidationError("must have at most 50 members")
-        return super()._deserialize(value, attr, data, **kwargs)
+        loaded: dict[Any, Any] = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        return loaded
 
 
 class Text(fields.String):

@@ -21,8 +21,8 @@ def uuid_text(text: str) -> str | None:
 
 
 def idempotency_key(request: Request) -> str:
-    """The key of a request that changes something: a bare UUID or the same in double quotes (a Structured Fields string,
-    as draft-ietf-httpapi-idempotency-key-header asks). Raises 400 when it is missing or is no UUID.
+    """The key of a request that changes something: a bare UUID, or the same in double quotes (a Structured Fields
+    string, as draft-ietf-httpapi-idempotency-key-header asks). Raises 400 when it is missing or is no UUID.
     """
     text = request.headers.get("Idempotency-Key", "").strip()
     if len(text) >= 2 and text[0] == text[-1] == '"':

@@ -7,8 +7,8 @@ from typing import Any
 from api.problem import PROBLEM_TYPE
 
 DESCRIPTION = (
-    "An event-sourced ledger for payments. Amounts are whole minor units with an ISO 4217 currency; positions are decimal "
-    "text; every error is problem+json (RFC 9457). Requests that change something carry an Idempotency-Key."
+    "An event-sourced ledger for payments. Amounts are whole minor units with an ISO 4217 currency; positions are "
+    "decimal text; every error is problem+json (RFC 9457). Requests that change something carry an Idempotency-Key."
 )
 OPENAPI_OPTIONS: dict[str, Any] = {
     "info": {"description": DESCRIPTION},

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, validate
 from api.fields import Currency, Limit, MinorUnits, Position, Text, TextMap, UuidText
 from api.lists import CursorQuery
 from domain.payment_order import PaymentOrder
-from domain.payment_states import STATUSES
+from domain.payment_status import STATUSES
 
 _NAME = validate.Regexp(r"^[A-Za-z0-9_.-]{1,40}$", error="must be 1 to 40 of A-Z a-z 0-9 _ . -")
 

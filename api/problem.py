@@ -1,8 +1,9 @@
 """Errors as RFC 9457 `application/problem+json`.
 
-Why one place: a client handles every failure, from malformed JSON to a refused transfer, with one piece of code, and no
-answer may ever carry the internals of a failure. Extra members: `code` (stable, for programs), `request_id` (to quote to
-an operator), `retryable` (whether the same request can succeed later unchanged), `errors` (field and message).
+Why one place: a client handles every failure, from malformed JSON to a refused transfer, with one piece of code, and
+no answer may ever carry the internals of a failure. Extra members: `code` (stable, for programs), `request_id` (to
+quote to an operator), `retryable` (whether the same request can succeed later unchanged), `errors` (field and
+message).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _DETAILS = {
     405: "This address does not take that method; see the Allow header.",
     413: "The body is larger than 1 MB.",
     415: "Send the body as application/json.",
-    500: "Something failed on our side; quote request_id to the operator. Repeating the request with the same key is safe.",
+    500: "Something failed on our side; quote request_id to the operator. Repeating with the same key is safe.",
 }
 _CODES = {
     400: "malformed_request",

@@ -1,8 +1,8 @@
 """Serves the application with granian: one process, blocking threads.
 
-One process, because group commit gains from every concurrent command meeting in one queue; threads, because psycopg, the
-engine's client and waiting requests block. granian's threaded server is asked for by name: the one it would choose starts
-a second process, which outlives a killed first one and keeps its port.
+One process, because group commit gains from every concurrent command meeting in one queue; threads, because psycopg,
+the engine's client and waiting requests block. granian's threaded server is asked for by name: the one it would
+choose starts a second process, which outlives a killed first one and keeps its port.
 """
 
 from __future__ import annotations
@@ -27,6 +27,17 @@ THREADS = 64
 """Requests handled at once; `api.waiters` keeps waiting ones from taking them all."""
 
 
+class _OneProcessServer(MTServer):  # type: ignore[misc]  # granian's servers carry no types
+    """granian's threaded server with one worker, in this process.
+
+    granian refuses it where there is a global interpreter lock, because further workers would gain nothing there; we
+    want one. The version of granian is pinned, and a test serves real requests through this class.
+    """
+
+    def _check_gil(self) -> None:
+        """One worker shares no interpreter with another."""
+
+
 def run(
     services_factory: Callable[[], AbstractContextManager[Services]],
     stop: threading.Event,
@@ -42,7 +53,7 @@ def run(
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with services_factory() as services:
         app = create_app(services)
-        server = MTServer(
+        server = _OneProcessServer(
             "daybook",
             address=host,
             port=port,

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Services:
     """One application's collaborators.
 
-    `reader` is the recorder of the log as a follower reads it; `checks` are the readiness probes by name: each answers None
-    when all is well, else what is wrong in a few words that are safe to show.
+    `reader` is the recorder of the log as a follower reads it; `checks` are the readiness probes by name: each answers
+    None when all is well, else what is wrong in a few words that are safe to show.
     """
 
     log: EventLog

@@ -1,8 +1,8 @@
 """Wakes waiting requests when something is written to the stream they wait for.
 
-One follower per API process reads the log once for all waiting requests; polling per request would cost the database a
-query per waiter and tick. A wake-up is only a hint: the woken request folds its stream again and decides for itself, so a
-missed or a spurious one can never change an answer.
+One follower per API process reads the log once for all waiting requests; polling per request would cost the database
+a query per waiter and tick. A wake-up is only a hint: the woken request folds its stream again and decides for
+itself, so a missed or a spurious one can never change an answer.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Waiters:
         done: Callable[[Answer], bool],
         timeout_s: float,
     ) -> Answer:
-        """Look, and look again after each write to the stream, until `done` or `timeout_s` is over; the last look is answered.
+        """Look, and look again after each write to the stream, until `done` or for `timeout_s`; answers the last look.
 
         Answers the first look at once when every slot for waiting requests is taken.
         """

@@ -1,7 +1,7 @@
 """Wallets: open one, read its numbers, list its entries.
 
-Numbers are answered in the natural sign (what is there, or what is owed, is positive), as the posting engine last committed
-them; entries come from the view.
+Numbers are answered in the natural sign (what is there, or what is owed, is positive), as the posting engine last
+committed them; entries come from the view.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class EntriesPage(Schema):
 @blp.response(201, WalletSchema)
 @blp.alt_response(200, schema=WalletSchema, description="It was open already, with the same terms", success=True)
 def open_wallet(body: dict[str, Any]) -> Response:
-    """Open a wallet. Its address and currency are its identity: opening it again with the same terms changes nothing."""
+    """Open a wallet. Address and currency are its identity: opening it again with the same terms changes nothing."""
     caller, services = current_caller(), current_services()
     account_kind(body["address"])
     key = idempotency_key(request) if "Idempotency-Key" in request.headers else f"{body['address']}|{body['currency']}"
@@ -152,7 +152,7 @@ def _require_visible(wallet_id: UUID) -> None:
     """
     caller, services = current_caller(), current_services()
     try:
-        opened = services.log.repository.get(wallet_id, version=1)
+        opened: Any = services.log.repository.get(wallet_id, version=1)
     except AggregateNotFoundError:
         raise not_found("wallet") from None
     # The id follows from book, address and currency: an id that does not come out again is another book's.

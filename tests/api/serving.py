@@ -1,4 +1,5 @@
-"""A process that serves an in-memory shop over granian: `python -m tests.api.serving PORT`, prints its admin key first."""
+"""A process that serves an in-memory shop over granian: `python -m tests.api.serving PORT`, prints its admin key
+first."""
 
 from __future__ import annotations
 
@@ -21,9 +22,10 @@ def main() -> None:
         yield shop.services
         _close(shop)
 
-    print(shop.keys["admin"], flush=True)
+    sys.stdout.write(shop.keys["admin"] + "\n")
+    sys.stdout.flush()
     run(services, threading.Event(), port=int(sys.argv[1]), threads=8)
-    print("closed", flush=True)
+    sys.stdout.write("closed\n")
 
 
 def _close(shop: Shop) -> None:
