@@ -23,7 +23,7 @@ CAPTURED = "select currency, sum(captured_minor)::bigint from views.payment_orde
 def lowest_position(connection: psycopg.Connection[Any]) -> int:
     """How far the view that is furthest behind has read the log; 0 while one has not started."""
     reached = {(name, version): position for name, version, position in connection.execute(POSITIONS).fetchall()}
-    return min(reached.get((view.name, view.version), 0) for view in views().values())
+    return min(int(reached.get((view.name, view.version), 0)) for view in views().values())
 
 
 def wait_for_views(opened: Session, timeout_s: float) -> bool:
