@@ -27,7 +27,7 @@ THREADS = 64
 """Requests handled at once; `api.waiters` keeps waiting ones from taking them all."""
 
 
-class _OneProcessServer(MTServer):  # type: ignore[misc]  # granian's servers carry no types
+class _OneProcessServer(MTServer):
     """granian's threaded server with one worker, in this process.
 
     granian refuses it where there is a global interpreter lock, because further workers would gain nothing there; we
