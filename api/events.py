@@ -53,7 +53,7 @@ class EventsPage(Schema):
 
 
 @blp.route("", methods=["GET"])
-@blp.arguments(EventsQuery, location="query")
+@blp.arguments(EventsQuery(), location="query")
 @blp.response(200, EventsPage)
 def index(query: dict[str, Any]) -> Response:
     """List the events of your book in order."""

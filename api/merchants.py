@@ -35,7 +35,7 @@ class MerchantSchema(Schema):
 
 
 @blp.route("", methods=["POST"])
-@blp.arguments(MerchantBody)
+@blp.arguments(MerchantBody())
 @blp.response(201, MerchantSchema)
 @blp.alt_response(200, schema=MerchantSchema, description="Registered earlier with the same reference", success=True)
 def register(body: dict[str, Any]) -> Response:

@@ -34,7 +34,7 @@ _UNDER_WAY = frozenset({"created", "submitting", "unknown"})
 
 @blp.route("", methods=["POST"])
 @blp.doc(parameters=[key_parameter("A UUID of your own: it becomes the order's id"), PREFER_PARAMETER])
-@blp.arguments(OrderBody)
+@blp.arguments(OrderBody())
 @blp.response(202, OrderSchema)
 @blp.alt_response(200, schema=OrderSchema, description="The outcome is known, or the key was used before", success=True)
 def create(body: dict[str, Any]) -> Response:
@@ -50,7 +50,7 @@ def create(body: dict[str, Any]) -> Response:
 
 
 @blp.route("", methods=["GET"])
-@blp.arguments(OrdersQuery, location="query")
+@blp.arguments(OrdersQuery(), location="query")
 @blp.response(200, OrdersPage)
 def index(query: dict[str, Any]) -> Response:
     """List your payment orders, newest first."""
@@ -70,7 +70,7 @@ def show(order_id: str) -> Response:
 
 @blp.route("/<order_id>/capture", methods=["POST"])
 @blp.doc(parameters=[key_parameter("A UUID of your own: it becomes the capture's id"), PREFER_PARAMETER])
-@blp.arguments(CaptureBody)
+@blp.arguments(CaptureBody())
 @blp.response(202, OrderSchema)
 @blp.alt_response(200, schema=OrderSchema, description="The outcome is known, or the key was used before", success=True)
 def capture(body: dict[str, Any], order_id: str) -> Response:
@@ -89,7 +89,7 @@ def capture(body: dict[str, Any], order_id: str) -> Response:
 
 @blp.route("/<order_id>/cancel", methods=["POST"])
 @blp.doc(parameters=[key_parameter("A UUID of your own; repeat it to repeat the request safely"), PREFER_PARAMETER])
-@blp.arguments(CancelBody)
+@blp.arguments(CancelBody())
 @blp.response(202, OrderSchema)
 @blp.alt_response(200, schema=OrderSchema, description="Given up, now or earlier", success=True)
 def cancel(body: dict[str, Any], order_id: str) -> Response:

@@ -48,7 +48,7 @@ class TransferSchema(Schema):
 
 @blp.route("", methods=["POST"])
 @blp.doc(parameters=[key_parameter("A UUID of your own; repeat it to repeat the request safely")])
-@blp.arguments(TransferBody)
+@blp.arguments(TransferBody())
 @blp.response(201, TransferSchema)
 @blp.alt_response(200, schema=TransferSchema, description="Posted earlier with this key", success=True)
 def create(body: dict[str, Any]) -> Response:

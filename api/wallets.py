@@ -80,7 +80,7 @@ class EntriesPage(Schema):
 
 
 @blp.route("", methods=["POST"])
-@blp.arguments(OpenWalletBody)
+@blp.arguments(OpenWalletBody())
 @blp.response(201, WalletSchema)
 @blp.alt_response(200, schema=WalletSchema, description="It was open already, with the same terms", success=True)
 def open_wallet(body: dict[str, Any]) -> Response:
@@ -98,7 +98,7 @@ def open_wallet(body: dict[str, Any]) -> Response:
 
 
 @blp.route("/<wallet>", methods=["GET"])
-@blp.arguments(WalletQuery, location="query")
+@blp.arguments(WalletQuery(), location="query")
 @blp.response(200, WalletSchema)
 def show(query: dict[str, Any], wallet: str) -> Response:
     """Read a wallet's posted, held and available money, by wallet id or by address and currency."""
@@ -108,7 +108,7 @@ def show(query: dict[str, Any], wallet: str) -> Response:
 
 
 @blp.route("/<wallet>/entries", methods=["GET"])
-@blp.arguments(EntriesQuery, location="query")
+@blp.arguments(EntriesQuery(), location="query")
 @blp.response(200, EntriesPage)
 def entries(query: dict[str, Any], wallet: str) -> Response:
     """List what was posted to a wallet."""
