@@ -53,7 +53,7 @@ class FencedRecorder(PostgresRecorder):
         self.release()
         super().close()
 
-    def insert_events(
+    def insert_events(  # type: ignore[override]  # names what the library leaves to **kwargs
         self,
         stored_events: Sequence[StoredEvent],
         tracking: Tracking | None = None,

@@ -26,6 +26,8 @@ class LogReader(Protocol):
         until: int | None = None,
     ) -> list[Recorded]: ...
 
+    def max_notification_id(self) -> int | None: ...
+
 
 class Follower:
     """A cursor over the log. `position` is what has been delivered: the last row, or, when a filter let nothing

@@ -117,9 +117,9 @@ class GroupCommitter:
         give_up_at = time.monotonic() + RECONNECT_SECONDS_MAX
         raced = 0
         while batch:
+            group = batch if raced < 2 else batch[:1]  # a race that comes twice is settled one command at a time
             try:
                 connection = self._connected()
-                group = batch if raced < 2 else batch[:1]  # a race that comes twice is settled one command at a time
                 outcomes = append(connection, [submission.command for submission in group])
             except psycopg.errors.UniqueViolation:
                 raced += 1

@@ -82,9 +82,10 @@ class LogMapper(Mapper["UUID"]):
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[UUID]:
         """The domain event of a stored one. Raises MapperDeserialisationError naming stream, version and field."""
-        return self._event(
+        event: DomainEventProtocol[UUID] = self._event(
             stored_event.topic, stored_event.originator_id, stored_event.originator_version, stored_event.state
         )
+        return event
 
     def decode(self, recorded: Recorded) -> Any:
         """The domain event of a row that a follower delivered. Raises MapperDeserialisationError as above."""
@@ -99,6 +100,6 @@ class LogMapper(Mapper["UUID"]):
             raise MapperDeserialisationError(message) from error
         fields["originator_id"] = stream_id
         fields["originator_version"] = version
-        event = object.__new__(event_class)
+        event: Any = object.__new__(event_class)
         object.__setattr__(event, "__dict__", fields)
         return event

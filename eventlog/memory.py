@@ -59,7 +59,7 @@ class MemoryRecorder(ProcessRecorder):
     def close(self) -> None:
         """Nothing to close: the rows go with the object."""
 
-    def insert_events(
+    def insert_events(  # type: ignore[override]  # names what the library leaves to **kwargs
         self,
         stored_events: Sequence[StoredEvent],
         tracking: Tracking | None = None,

@@ -62,7 +62,7 @@ class PostgresRecorder(ProcessRecorder):
 
     def __init__(self, database_url: str, *, readers_max: int = 8) -> None:
         self.database_url = database_url
-        self._readers = Readers(database_url, readers_max)
+        self.readers = Readers(database_url, readers_max)
         self._notifier = Notifier(lambda: connect(database_url))
         self._committer = GroupCommitter(lambda: connect(database_url), self._notifier.wake)
         self._horizon: HorizonReader | None = None
@@ -80,11 +80,11 @@ class PostgresRecorder(ProcessRecorder):
         self._notifier.close()
         if self._horizon is not None:
             self._horizon.close()
-        self._readers.close()
+        self.readers.close()
 
     # writing
 
-    def insert_events(
+    def insert_events(  # type: ignore[override]  # names what the library leaves to **kwargs
         self,
         stored_events: Sequence[StoredEvent],
         tracking: Tracking | None = None,
@@ -108,7 +108,7 @@ class PostgresRecorder(ProcessRecorder):
             self.insert_tracking(tracking)
             return []
         try:
-            with self._readers.connection() as connection, connection.transaction():
+            with self.readers.connection() as connection, connection.transaction():
                 (positions,) = append(connection, [command], tracking)
                 if positions is None:
                     raise conflict(command)
@@ -120,7 +120,7 @@ class PostgresRecorder(ProcessRecorder):
     def insert_tracking(self, tracking: Tracking) -> None:
         """Moves a consumer's position forward. Raises IntegrityError when it has been reached already."""
         parameters = [tracking.application_name, tracking.notification_id]
-        with self._readers.connection() as connection:
+        with self.readers.connection() as connection:
             if connection.execute(TRACK, parameters, prepare=True, binary=True).rowcount == 0:
                 raise _passed(tracking)
 
@@ -190,7 +190,7 @@ class PostgresRecorder(ProcessRecorder):
         return HorizonSubscription(self, self.horizon, gt, topics)
 
     def _rows(self, query: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
-        rows: list[tuple[Any, ...]] = self._readers.read(
+        rows: list[tuple[Any, ...]] = self.readers.read(
             lambda connection: connection.execute(query, parameters, prepare=True, binary=True).fetchall()
         )
         return rows

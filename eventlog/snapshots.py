@@ -45,4 +45,4 @@ def save(connection: psycopg.Connection[Any], snapshots: Sequence[WalletSnapshot
 def load(connection: psycopg.Connection[Any], books: Sequence[int]) -> list[WalletSnapshot]:
     """All snapshots of the books."""
     rows = connection.execute(LOAD, [list(books)], prepare=True, binary=True).fetchall()
-    return [WalletSnapshot(*row[:4], msgspec.json.decode(row[4])) for row in rows]
+    return [WalletSnapshot(row[0], row[1], row[2], row[3], msgspec.json.decode(row[4])) for row in rows]

@@ -91,7 +91,7 @@ def naive(recorder: PostgresRecorder) -> Any:
 
     def next_batch() -> list[Recorded]:
         nonlocal position
-        with recorder._readers.connection() as connection:
+        with recorder.readers.connection() as connection:
             parameters = [position, 2**62, None, None, None, None, 1000]
             rows = connection.execute(READ_UNTIL, parameters, binary=True).fetchall()
         position = rows[-1][0] if rows else position

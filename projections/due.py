@@ -1,0 +1,89 @@
+"""due: what must be looked at when its time comes. The one scheduler: timers are rows folded from events."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from domain import payment_events as events
+from projections.view import Fact, Key, PlainRows, Row, Rows
+
+ORDER_EXPIRY: Final = "order-expiry"
+AUTHORISATION_EXPIRY: Final = "authorisation-expiry"
+FUNDS_RELEASE: Final = "funds-release"
+RELEASE_AFTER: Final = timedelta(days=2)
+"""Captured money may be paid out two days later (worked example of the payments reference, step 4: T+2)."""
+
+_ENDS_ORDER = (events.Authorized, events.Captured, events.Cancelled, events.Expired)
+_ENDS_HOLD = (events.Voided, events.AuthorizationExpired)
+
+
+class Due(PlainRows):
+    """One row per timer that still runs; `key` tells an order's attempts and captures apart."""
+
+    name = "due"
+    version = 1
+    topics = (
+        "payment-order.created.v1",
+        "payment-order.authorized.v1",
+        "payment-order.captured.v1",
+        "payment-order.cancelled.v1",
+        "payment-order.expired.v1",
+        "payment-order.attempt-declined.v1",
+        "payment-order.voided.v1",
+        "payment-order.authorization-expired.v1",
+        "payment-order.funds-released.v1",
+    )
+    key = ("stream_id", "kind", "key")
+    columns = {
+        "stream_id": "uuid",
+        "kind": "text",
+        "key": "text",
+        "book": "int",
+        "due_at": "timestamptz",
+        "position": "bigint",
+    }
+
+    def keys(self, fact: Fact) -> tuple[Key, ...]:
+        return tuple(_touched(fact))
+
+    def fold(self, rows: Rows, fact: Fact) -> None:
+        event = fact.event
+        for key in _touched(fact):
+            rows[key] = None
+        if isinstance(event, events.Created) and event.expires_at is not None:
+            _start(rows, fact, ORDER_EXPIRY, "", event.expires_at)
+        elif isinstance(event, events.Authorized) and event.capture_before is not None:
+            _start(rows, fact, AUTHORISATION_EXPIRY, str(event.attempt), event.capture_before)
+        elif isinstance(event, events.Captured) and event.amount_minor:
+            _start(rows, fact, FUNDS_RELEASE, event.capture_id, event.timestamp + RELEASE_AFTER)
+
+
+def _touched(fact: Fact) -> list[Key]:
+    """The timers that this event starts or ends."""
+    event, stream = fact.event, fact.stream_id
+    touched: list[Key] = []
+    declined_for_good = isinstance(event, events.AttemptDeclined) and event.decline_class == "hard"
+    if isinstance(event, (events.Created, *_ENDS_ORDER)) or declined_for_good:
+        touched.append((stream, ORDER_EXPIRY, ""))
+    ends_hold = isinstance(event, _ENDS_HOLD) or (isinstance(event, events.Captured) and event.final)
+    if ends_hold or isinstance(event, events.Authorized):
+        touched.append((stream, AUTHORISATION_EXPIRY, str(event.attempt)))
+    if isinstance(event, (events.Captured, events.FundsReleased)):
+        touched.append((stream, FUNDS_RELEASE, event.capture_id))
+    return touched
+
+
+def _start(rows: Rows, fact: Fact, kind: str, key: str, due_at: datetime) -> None:
+    row: Row = {
+        "stream_id": fact.stream_id,
+        "kind": kind,
+        "key": key,
+        "book": fact.book,
+        "due_at": due_at,
+        "position": fact.position,
+    }
+    rows[(fact.stream_id, kind, key)] = row
+
+
+VIEW = Due()

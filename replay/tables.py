@@ -1,0 +1,65 @@
+"""Reads and writes the rows of a view's build, set by set: never one statement per event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import psycopg
+
+from projections.registry import views
+from projections.view import Key, Row, Rows, View, table
+
+
+@dataclass(frozen=True)
+class Statements:
+    """The SQL of one build's table, written from the view's columns."""
+
+    load: str
+    upsert: str
+    delete: str
+
+
+@cache
+def statements(name: str) -> Statements:
+    """Made once per view."""
+    view = views()[name]
+    columns = ", ".join(view.columns)
+    arrays = ", ".join(f"%s::{kind}[]" for kind in view.columns.values())
+    keys = ", ".join(view.key)
+    key_arrays = ", ".join(f"%s::{view.columns[column]}[]" for column in view.key)
+    matched = " and ".join(f"t.{column} = k.{column}" for column in view.key)
+    changes = ", ".join(f"{column} = excluded.{column}" for column in view.columns if column not in view.key)
+    return Statements(
+        load=f"select {', '.join('t.' + c for c in view.columns)} from unnest({key_arrays}) k({keys})"
+        f" join {table(view)} t on {matched}",
+        upsert=f"insert into {table(view)} ({columns}) select * from unnest({arrays})"
+        f" on conflict ({keys}) do update set {changes}",
+        delete=f"delete from {table(view)} t using unnest({key_arrays}) k({keys}) where {matched}",
+    )
+
+
+def load(connection: psycopg.Connection[Any], view: View, keys: Iterable[Key]) -> Rows:
+    """The rows of these keys; None where there is none."""
+    rows: Rows = dict.fromkeys(keys)
+    if rows:
+        columns = list(view.columns)
+        places = [columns.index(column) for column in view.key]
+        arrays = [[key[place] for key in rows] for place in range(len(view.key))]
+        for found in connection.execute(statements(view.name).load, arrays, prepare=True):
+            rows[tuple(found[place] for place in places)] = dict(zip(columns, found, strict=True))
+    return rows
+
+
+def write(connection: psycopg.Connection[Any], view: View, rows: Rows) -> None:
+    """Writes every row there is and deletes the rows that are None."""
+    kept: list[Row] = [view.written(row) for row in rows.values() if row is not None]
+    gone = [key for key, row in rows.items() if row is None]
+    if gone:
+        arrays = [[key[place] for key in gone] for place in range(len(view.key))]
+        connection.execute(statements(view.name).delete, arrays, prepare=True)
+    if kept:
+        arrays = [[row[column] for row in kept] for column in view.columns]
+        connection.execute(statements(view.name).upsert, arrays, prepare=True)
