@@ -61,12 +61,13 @@ def simulator(settings: Settings, stop: threading.Event) -> None:
 @role("engine")
 def engine(settings: Settings, stop: threading.Event) -> None:
     """Post the facts of the log and the requests of the socket; the only writer of wallet and posting streams."""
+    from daybook.bootstrap import database
     from eventlog.fenced import FencedRecorder
     from ledger.engine import PostingEngine
     from ledger.server import LedgerServer
 
     path = settings.engine_socket
-    recorder = FencedRecorder(_database(settings), books=(settings.book,))
+    recorder = FencedRecorder(database(settings), books=(settings.book,))
     try:
         posting = PostingEngine(recorder, lambda: datetime.now(UTC), socket_path=str(path))
         server = LedgerServer(posting, path)
@@ -79,7 +80,45 @@ def engine(settings: Settings, stop: threading.Event) -> None:
         recorder.close()
 
 
-def _database(settings: Settings) -> str:
-    if settings.database_url is None:
-        raise ValueError("database_url: a role needs a database that runs; open_database gives one")
-    return settings.database_url
+@role("views")
+def views(settings: Settings, stop: threading.Event) -> None:
+    """Fill the views from the log."""
+    from daybook.bootstrap import event_log, view_machine
+
+    with event_log(settings) as log:
+        view_machine(log).run(stop)
+
+
+@role("payments")
+def payments(settings: Settings, stop: threading.Event) -> None:
+    """Let rails do what orders ask for, and do what has become due."""
+    from daybook.bootstrap import SystemClock, due_poller, event_log, payment_process, rails
+    from payments.attempts import Attempts
+
+    opened = rails(settings)
+    try:
+        with event_log(settings) as log:
+            attempts = Attempts(log, opened, SystemClock())
+            poller = due_poller(log, attempts)
+            timers = threading.Thread(target=poller.run, args=(stop, settings.timer_interval_s), name="timers")
+            timers.start()
+            try:
+                payment_process(log, attempts).run(stop)
+            finally:
+                stop.set()
+                timers.join()
+    finally:
+        for rail in opened.values():
+            rail.close()
+
+
+@role("api")
+def api(settings: Settings, stop: threading.Event) -> None:
+    """Serve the HTTP API."""
+    from api import server
+    from daybook.bootstrap import api_services
+
+    server.run(
+        lambda: api_services(settings), stop, host=settings.api_host, port=settings.api_port, threads=settings.api_threads
+    )
+

@@ -10,7 +10,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
 import msgspec
@@ -18,6 +18,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from domain.chart import DEBIT_KINDS
+from domain.errors import RuleViolation
 
 Read = Callable[[Callable[[psycopg.Connection[Any]], Any]], Any]
 """Runs a query on a pooled connection, again if the connection was lost: the log's readers do."""
@@ -79,8 +80,10 @@ class Page:
     next_cursor: str | None
 
 
-class CursorUnreadable(ValueError):
+class CursorUnreadable(RuleViolation):
     """The cursor is not one of ours: take it from the page before, or leave it out."""
+
+    code: ClassVar[str] = "cursor_unreadable"
 
 
 class Queries:
@@ -173,4 +176,4 @@ def _decoded(cursor: str, shape: Any) -> Any:
         return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=shape)
     except ValueError as problem:
         message = "cursor cannot be read: take next_cursor of the page before, or leave it out"
-        raise CursorUnreadable(message) from problem
+        raise CursorUnreadable(message, "cursor") from problem

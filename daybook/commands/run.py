@@ -20,6 +20,8 @@ from daybook.running import AlreadyRunning, running
 from daybook.settings import Settings
 from daybook.supervisor import ProcessNotReady
 
+NEWCOMER_SELLER = "00000000-0000-4000-8000-000000000001"
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses and the test key as one line of JSON.")
@@ -74,9 +76,9 @@ def first_payment(settings: Settings, key: str, order_id: str) -> str:
     body = {
         "amount_minor": 1234,
         "currency": "EUR",
-        "rail": "simulator",
+        "rail": "simulated",
         "payment_token": "tok_newcomer",
-        "splits": [{"seller_id": "seller-1", "amount_minor": 1234}],
+        "splits": [{"seller_id": NEWCOMER_SELLER, "amount_minor": 1234}],
     }
     return " \\\n".join(
         (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 import threading
 
 import click
@@ -36,6 +36,7 @@ def command(role: str, stop_with_parent: bool) -> None:
 
 
 def _watch_parent(stop: threading.Event) -> None:
-    while sys.stdin.buffer.read(4096):
+    # os.read and not sys.stdin: a buffered reader that still blocks at the interpreter's end brings the process down.
+    while os.read(0, 4096):
         pass
     stop.set()

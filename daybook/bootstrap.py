@@ -1,0 +1,141 @@
+"""The one composition root: here, and only here, the rooms are put together into what a process needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+from psycopg_pool import ConnectionPool
+
+from api.auth import PostgresApiKeys
+from api.services import Services
+from api.waiters import Waiters
+from daybook.settings import Settings
+from domain.payment_rules import KeyReused
+from eventlog.application import EventLog
+from eventlog.follower import Follower
+from eventlog.postgres import PostgresRecorder
+from ledger.client import LedgerClient
+from payments.attempts import Attempts
+from payments.checkout import Checkout
+from payments.commands import OpenBook
+from payments.due import DueEntry, DuePoller
+from payments.process import TOPICS, PaymentProcess
+from projections.queries import Queries
+from projections.registry import views
+from rails.port import Rail
+from rails.registry import FACTORIES, open_rail
+from replay.machine import ViewMachine
+
+
+class SystemClock:
+    """The machine's clock, in UTC."""
+
+    def now(self) -> datetime:
+        """The present moment."""
+        return datetime.now(UTC)
+
+
+def database(settings: Settings) -> str:
+    """The connection string of the database that is known to run."""
+    if settings.database_url is None:
+        message = "database_url: a role needs a database that runs; open_database gives one"
+        raise ValueError(message)
+    return settings.database_url
+
+
+@contextmanager
+def event_log(settings: Settings) -> Iterator[EventLog]:
+    """The log, with its book open: an installation has its first book from the start."""
+    log = EventLog(PostgresRecorder(database(settings)))
+    try:
+        open_book(log, settings)
+        yield log
+    finally:
+        log.close()
+
+
+def open_book(log: EventLog, settings: Settings) -> None:
+    """Opens the settings' book with its commission, once; an open book keeps the terms it was opened with."""
+    terms = OpenBook(book=settings.book, name=f"book-{settings.book}", commission_bps=settings.commission_bps)
+    with suppress(KeyReused):
+        checkout(log).open_book(terms)
+
+
+def checkout(log: EventLog) -> Checkout:
+    """The use cases of taking payments."""
+    return Checkout(log, SystemClock(), frozenset(FACTORIES))
+
+
+def recorder_of(log: EventLog) -> PostgresRecorder:
+    """The log's recorder; outside tests it is always the one on PostgreSQL."""
+    recorder = log.log_recorder
+    if not isinstance(recorder, PostgresRecorder):
+        message = "a running copy keeps its log in PostgreSQL"
+        raise TypeError(message)
+    return recorder
+
+
+def rails(settings: Settings) -> dict[str, Rail]:
+    """Every registered rail, opened with its settings. Opening calls nobody."""
+    options = {"simulated": {"url": settings.simulator_url, "read_timeout": str(settings.rail_timeout_s)}}
+    return {name: open_rail(name, options.get(name, {})) for name in FACTORIES}
+
+
+def view_machine(log: EventLog, names: Sequence[str] = ()) -> ViewMachine:
+    """The machine over all views, or those named."""
+    recorder = recorder_of(log)
+    chosen = [view for name, view in views().items() if not names or name in names]
+    return ViewMachine(recorder.database_url, recorder, recorder.horizon, log.log_mapper.decode, chosen)
+
+
+def payment_process(log: EventLog, attempts: Attempts) -> PaymentProcess:
+    """The process that lets rails do what orders ask for."""
+    recorder = recorder_of(log)
+    return PaymentProcess(
+        recorder, lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS), attempts.advance
+    )
+
+
+def due_poller(log: EventLog, attempts: Attempts) -> DuePoller:
+    """The poller of timers over the `due` view."""
+    queries = Queries(recorder_of(log).readers.read)
+
+    def entries(now: datetime, limit: int) -> list[DueEntry]:
+        return [
+            DueEntry(row["book"], row["stream_id"], row["kind"], row["key"], row["due_at"])
+            for row in queries.due(now, limit)
+        ]
+
+    return DuePoller(log, entries, SystemClock(), attempts.advance)
+
+
+@contextmanager
+def api_services(settings: Settings) -> Iterator[Services]:
+    """What the API works with; closed after the last answer."""
+    with event_log(settings) as log, ConnectionPool(database(settings), min_size=1, max_size=4, open=True) as pool:
+        recorder = recorder_of(log)
+        ledger = LedgerClient(settings.engine_socket)
+        waiters = Waiters(Follower(recorder, recorder.horizon, recorder.max_notification_id() or 0))
+        waiters.start()
+        queries = Queries(recorder.readers.read)
+
+        def views_run() -> str | None:
+            return None if queries.position("payment_orders") or not recorder.max_notification_id() else "views wait"
+
+        try:
+            yield Services(
+                log=log,
+                reader=recorder,
+                checkout=checkout(log),
+                ledger=ledger,
+                queries=queries,
+                keys=PostgresApiKeys(pool),
+                clock=SystemClock(),
+                waiters=waiters,
+                checks={"views": views_run},
+            )
+        finally:
+            waiters.close()
+            ledger.close()
