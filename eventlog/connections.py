@@ -6,7 +6,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import psycopg
+from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from eventlog.errors import LogUnavailable
@@ -24,7 +26,14 @@ READ_SECONDS_MAX = 15.0
 
 def connect(database_url: str) -> psycopg.Connection[Any]:
     """A session of the application's role in autocommit: each statement has a snapshot of its own."""
-    return psycopg.connect(database_url, autocommit=True, options=SESSION, prepare_threshold=1)
+    connection = psycopg.connect(database_url, autocommit=True, options=SESSION, prepare_threshold=1)
+    _configure(connection)
+    return connection
+
+
+def _configure(connection: psycopg.Connection[Any]) -> None:
+    """msgspec reads the `meta` of a row several times as fast as the standard library."""
+    set_json_loads(msgspec.json.decode, connection)
 
 
 class Readers:
@@ -36,6 +45,7 @@ class Readers:
             min_size=1,
             max_size=size_max,
             kwargs={"autocommit": True, "options": SESSION, "prepare_threshold": 1},
+            configure=_configure,
             open=True,
             name="log-readers",
         )

@@ -27,9 +27,9 @@ def statements(name: str) -> Statements:
     """Made once per view."""
     view = views()[name]
     columns = ", ".join(view.columns)
-    arrays = ", ".join(f"%s::{kind}[]" for kind in view.columns.values())
+    arrays = ", ".join(f"%b::{kind}[]" for kind in view.columns.values())
     keys = ", ".join(view.key)
-    key_arrays = ", ".join(f"%s::{view.columns[column]}[]" for column in view.key)
+    key_arrays = ", ".join(f"%b::{view.columns[column]}[]" for column in view.key)
     matched = " and ".join(f"t.{column} = k.{column}" for column in view.key)
     changes = ", ".join(f"{column} = excluded.{column}" for column in view.columns if column not in view.key)
     return Statements(
