@@ -119,6 +119,9 @@ def api(settings: Settings, stop: threading.Event) -> None:
     from daybook.bootstrap import api_services
 
     server.run(
-        lambda: api_services(settings), stop, host=settings.api_host, port=settings.api_port, threads=settings.api_threads
+        lambda: api_services(settings),
+        stop,
+        host=settings.api_host,
+        port=settings.api_port,
+        threads=settings.api_threads,
     )
-

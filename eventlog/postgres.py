@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 READ = """
 select position, book, stream_id, version, topic, recorded_at, meta, state from log.events
- where position > %b and position {bound} and (%b::text[] is null or topic = any(%b)) and (%b::int[] is null or book = any(%b))
+ where position > %b and position {bound}
+   and (%b::text[] is null or topic = any(%b)) and (%b::int[] is null or book = any(%b))
  order by position limit %b
 """
 READ_TO_HORIZON = READ.format(bound="< (select log.horizon())")
@@ -40,7 +41,8 @@ select stream_id, version, topic, state from log.events
 STREAM_UP, STREAM_DOWN = STREAM.format(order="asc"), STREAM.format(order="desc")
 NOTIFICATIONS = """
 select stream_id, version, topic, state, position from log.events
- where position >= %b and position <= %b and position < (select log.horizon()) and (%b::text[] is null or topic = any(%b))
+ where position >= %b and position <= %b and position < (select log.horizon())
+   and (%b::text[] is null or topic = any(%b))
  order by position limit %b
 """
 LAST = "select max(position) from log.events where position < (select log.horizon())"

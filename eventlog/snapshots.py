@@ -22,7 +22,10 @@ select u.stream_id, u.book, u.version, u.position, u.state::jsonb
 on conflict (stream_id) do update set version = excluded.version, position = excluded.position, state = excluded.state
  where s.version < excluded.version
 """
-LOAD = "select stream_id, book, version, position, state::text from log.wallet_snapshots where book = any(%b) order by stream_id"
+LOAD = """
+select stream_id, book, version, position, state::text from log.wallet_snapshots
+ where book = any(%b) order by stream_id
+"""
 
 
 class WalletSnapshot(NamedTuple):

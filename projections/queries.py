@@ -52,14 +52,16 @@ select currency, address, account_kind, debit_minor, credit_minor, debit_minor -
   from views.trial_balance where book = %s order by currency, address
 """
 CAPTURED = """
-select currency, sum(captured_minor)::bigint as captured_minor from views.payment_orders where book = %s group by currency
+select currency, sum(captured_minor)::bigint as captured_minor from views.payment_orders
+ where book = %s group by currency
 """
 DIFFERENCES = """
 select order_id, currency, due_minor, captured_minor, difference_minor, position from views.order_differences
  where book = %s and (%s::text is null or merchant_id = %s) order by order_id
 """
 DUE = """
-select stream_id, kind, key, book, due_at, position from views.due where due_at <= %s order by due_at, stream_id limit %s
+select stream_id, kind, key, book, due_at, position from views.due
+ where due_at <= %s order by due_at, stream_id limit %s
 """
 
 

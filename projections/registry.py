@@ -17,7 +17,9 @@ class UnknownView(LookupError):
 @cache
 def views() -> dict[str, View]:
     """All views by name."""
-    modules = [importlib.import_module(f"projections.{found.name}") for found in pkgutil.iter_modules(projections.__path__)]
+    modules = [
+        importlib.import_module(f"projections.{found.name}") for found in pkgutil.iter_modules(projections.__path__)
+    ]
     found = [module.VIEW for module in modules if hasattr(module, "VIEW")]
     return {view.name: view for view in sorted(found, key=lambda view: str(view.name))}
 

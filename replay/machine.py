@@ -185,9 +185,7 @@ class ViewMachine:
         with connection.transaction():
             self._fold(connection, view, [], after, to)
 
-    def _refused(
-        self, connection: psycopg.Connection[Any], view: View, one: Decoded, after: int, problem: str
-    ) -> None:
+    def _refused(self, connection: psycopg.Connection[Any], view: View, one: Decoded, after: int, problem: str) -> None:
         where = f"{one.row.topic} at position {one.row.position} of stream {one.row.stream_id}"
         if self._policy == "stop":
             message = f"View {view.name} cannot take {where}: {problem}"

@@ -11,7 +11,7 @@ from daybook.embedded_postgres import EmbeddedPostgres
 from daybook.migrate import migrate
 from tests.benchmarks.report import publish
 
-SUBJECTS = ("append",)
+SUBJECTS = ("append", "engine", "api")
 
 
 def main(wanted: list[str]) -> int:

@@ -73,7 +73,8 @@ def publish(name: str, rows: Sequence[Row]) -> None:
     table = Table("id", "value", "unit", "peer", "ratio", title=f"{name} ({machine()})")
     for row in rows:
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}x"
-        table.add_row(row.id, f"{row.value:,.2f}" if row.value < 100 else f"{row.value:,.0f}", row.unit, row.peer, ratio)
+        value = f"{row.value:,.2f}" if row.value < 100 else f"{row.value:,.0f}"
+        table.add_row(row.id, value, row.unit, row.peer, ratio)
     Console().print(table)
     OUTPUT.mkdir(parents=True, exist_ok=True)
     document = {"machine": machine(), "rows": [asdict(row) for row in rows]}

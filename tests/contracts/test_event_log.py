@@ -155,7 +155,8 @@ def test_rows_keep_their_book_and_the_reason_of_each_event(recorder: Recorder) -
     why = [Meta(correlation="a", actor="key_1"), Meta(correlation="b", rule="capture.v1")]
     recorder.insert_events([event(stream, 1), event(stream, 2)], book=7, meta=why)
     rows = recorder.read(0, 10, books=[7])
-    assert [row.meta for row in rows] == [{"correlation": "a", "actor": "key_1"}, {"correlation": "b", "rule": "capture.v1"}]
+    kept = [{"correlation": "a", "actor": "key_1"}, {"correlation": "b", "rule": "capture.v1"}]
+    assert [row.meta for row in rows] == kept
     assert {row.book for row in rows} == {7}
     assert recorder.read(0, 10, books=[8]) == []
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from eventsourcing.persistence import StoredEvent
 
 from eventlog.append import APPEND, Command, arguments
 from eventlog.connections import connect
 from eventlog.follower import Follower
 from eventlog.postgres import READ_UNTIL, PostgresRecorder
 from eventlog.recorded import Recorded
-from eventsourcing.persistence import StoredEvent
 
 WRITERS = 10
 ROUNDS = {"short": 120, "long": 4000}

@@ -54,9 +54,7 @@ def pay(log: EventLog, number: int, due: int = 1000, paid: int | None = 1000) ->
         commission_bps=1000, expires_at=AT + timedelta(days=1),
     )  # fmt: skip
     if paid is not None:
-        order.start_attempt(
-            rail="recorded", method="card", amount_minor=paid, attempt_key=f"{order.order_id}/1", at=AT
-        )
+        order.start_attempt(rail="recorded", method="card", amount_minor=paid, attempt_key=f"{order.order_id}/1", at=AT)
         order.capture(
             attempt=1, capture_id=str(uuid.UUID(int=2000 + number)), amount_minor=paid, currency="EUR",
             rail_reference="r", at=AT, effective_at=AT,
@@ -78,9 +76,7 @@ def digests(database_url: str) -> dict[str, str]:
         return {name: digest(connection, found) for name, found in views().items()}
 
 
-def test_every_batch_size_gives_the_same_rows_and_redelivery_changes_nothing(
-    log: EventLog, database_url: str
-) -> None:
+def test_every_batch_size_gives_the_same_rows_and_redelivery_changes_nothing(log: EventLog, database_url: str) -> None:
     for number in range(12):
         pay(log, number, paid=[1000, 900, None][number % 3])
     post_wallet(log, "alice", [-500, 200])
