@@ -126,8 +126,9 @@ class PostgresApiKeys:
     def add(self, key: ApiKey) -> None:
         """Insert a new key; raises psycopg.errors.UniqueViolation for a key id or hash that exists."""
         with self._pool.connection() as connection:
+            insert = f"insert into api_keys ({self._COLUMNS})"  # noqa: S608 - a constant
             connection.execute(
-                f"insert into api_keys ({self._COLUMNS}) values (%s, %s, %s, %s, %s, %s, %s, %s)",  # noqa: S608 - a constant
+                f"{insert} values (%s, %s, %s, %s, %s, %s, %s, %s)",
                 (
                     key.key_id,
                     key.hash,
