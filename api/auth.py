@@ -126,7 +126,7 @@ class PostgresApiKeys:
     def add(self, key: ApiKey) -> None:
         """Insert a new key; raises psycopg.errors.UniqueViolation for a key id or hash that exists."""
         with self._pool.connection() as connection:
-            insert = f"insert into api_keys ({self._COLUMNS})"  # noqa: S608 - a constant
+            insert = f"insert into api_keys ({self._COLUMNS})"
             connection.execute(
                 f"{insert} values (%s, %s, %s, %s, %s, %s, %s, %s)",
                 (
