@@ -32,6 +32,9 @@ class EventSource(Protocol):
     def next_batch(self, timeout: float = 1.0) -> list[Recorded]:
         """Events after the last batch; may be empty."""
 
+    def skip(self) -> None:
+        """Pass over what a reader who looks now can see."""
+
 
 class Waiters:
     """The wake-up thread of one API process and the requests registered with it.
@@ -45,6 +48,7 @@ class Waiters:
         self._waiting: dict[UUID, set[threading.Event]] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self._wanted = threading.Event()  # nobody waits most of the time: reading the log for nobody costs writers
         self._thread = threading.Thread(target=self._run, name="api-waiters", daemon=True)
 
     def start(self) -> None:
@@ -55,6 +59,7 @@ class Waiters:
         """Stop following and let every waiting request answer with what it has."""
         self._closing.set()
         with self._lock:
+            self._wanted.set()
             for signals in self._waiting.values():
                 for signal in signals:
                     signal.set()
@@ -96,6 +101,9 @@ class Waiters:
     def _registered(self, stream_id: UUID) -> Iterator[threading.Event]:
         signal = threading.Event()
         with self._lock:
+            if not self._waiting:
+                self._source.skip()
+                self._wanted.set()
             self._waiting.setdefault(stream_id, set()).add(signal)
         try:
             yield signal
@@ -105,9 +113,12 @@ class Waiters:
                 signals.discard(signal)
                 if not signals:
                     del self._waiting[stream_id]
+                if not self._waiting and not self._closing.is_set():
+                    self._wanted.clear()
 
     def _run(self) -> None:
         while not self._closing.is_set():
+            self._wanted.wait()
             try:
                 batch = self._source.next_batch(BATCH_TIMEOUT_S)
             except LogUnavailable:

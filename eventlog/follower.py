@@ -63,3 +63,7 @@ class Follower:
         rows = self._reader.read(self.position, self._limit, topics=self._topics, books=self._books, until=last)
         self.position = rows[-1].position if len(rows) == self._limit else last
         return rows
+
+    def skip(self) -> None:
+        """Pass over what is readable now, for a consumer that looks at the present itself and wants what follows."""
+        self.position = max(self.position, self._horizon.last)
