@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 
@@ -70,15 +71,16 @@ class _Feed:
     def _facts(self, part: list[list[int]]) -> Iterator[FundsReleased]:
         for sellers in part:
             self._count += 1
-            yield FundsReleased(
-                originator_id=stream_id(BOOK, "payment-order", f"bench-{self._count}"),
-                originator_version=1,
-                timestamp=AT,
-                capture_id=f"capture-{self._count}",
-                currency="EUR",
-                shares=[Share(f"seller-{seller}", 1_000, 100) for seller in sellers],
-                effective_at=AT,
-            )
+            fields: dict[str, Any] = {
+                "originator_id": stream_id(BOOK, "payment-order", f"bench-{self._count}"),
+                "originator_version": 1,
+                "timestamp": AT,
+                "capture_id": f"capture-{self._count}",
+                "currency": "EUR",
+                "shares": [Share(f"seller-{seller}", 1_000, 100) for seller in sellers],
+                "effective_at": AT,
+            }
+            yield FundsReleased(**fields)
 
     def close(self) -> None:
         self._recorder.close()
