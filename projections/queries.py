@@ -38,6 +38,16 @@ select order_id, merchant_id, status, amount_minor, currency, authorized_minor, 
    and (%(at)s::timestamptz is null or (created_at, order_id) < (%(at)s, %(id)s))
  order by created_at desc, order_id desc limit %(limit)s
 """
+WALLETS = """
+select wallet_id, address, currency, account_kind, merchant_id, overdraft_limit_minor, posted_minor, held_minor,
+       closed, version, position
+  from views.balances
+ where book = %(book)s
+   and (%(owner)s::text is null or merchant_id = %(owner)s or starts_with(address, 'merchant:' || %(owner)s || ':'))
+   and (%(address)s::text is null or address = %(address)s)
+   and (%(after)s::text is null or (address, currency) > (%(after)s, %(after_currency)s))
+ order by address, currency limit %(limit)s
+"""
 ENTRIES = """
 select e.posting_id, e.line, e.version, e.amount_minor, e.posted_after, e.held_after, e.effective_at, e.recorded_at,
        e.position, b.account_kind
@@ -122,6 +132,19 @@ class Queries:
             "at": at, "id": last_id, "limit": limit + 1,
         }  # fmt: skip
         return _page(self._rows(ORDERS, parameters), limit, lambda row: (row["created_at"], row["order_id"]))
+
+    def wallets(self, caller: Asker, *, cursor: str | None = None, limit: int = 50, address: str | None = None) -> Page:
+        """Wallets by address and currency, in each wallet's natural sign; `address` asks for one address, which has
+        a row per currency. Raises CursorUnreadable."""
+        after, after_currency = _decoded(cursor, tuple[str, str]) if cursor else (None, None)
+        parameters = {
+            "book": caller.book, "owner": caller.merchant_id, "address": address,
+            "after": after, "after_currency": after_currency, "limit": limit + 1,
+        }  # fmt: skip
+        rows = self._rows(WALLETS, parameters)
+        for row in rows:
+            row["posted_minor"] *= 1 if row["account_kind"] in DEBIT_KINDS else -1
+        return _page(rows, limit, lambda row: (row["address"], row["currency"]))
 
     def wallet_entries(self, caller: Asker, wallet_id: UUID, *, cursor: str | None = None, limit: int = 50) -> Page:
         """What was posted to a wallet, newest first, in the wallet's natural sign. Raises CursorUnreadable."""

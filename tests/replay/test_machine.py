@@ -117,6 +117,25 @@ def test_lists_show_the_orders_differences_and_timers_that_the_events_say(log: E
         queries.payment_orders(Asker(), cursor="nonsense")
 
 
+def test_wallets_are_listed_page_by_page_to_those_who_own_them(log: EventLog, database_url: str) -> None:
+    for name in ("a", "b", "c"):
+        post_wallet(log, name, [-500])
+    runner = machine(log, database_url)
+    runner.catch_up()
+    runner.close()
+    recorder = log.log_recorder
+    assert isinstance(recorder, PostgresRecorder)
+    queries = Queries(recorder.readers.read)
+    first = queries.wallets(Asker(), limit=2)
+    second = queries.wallets(Asker(), limit=2, cursor=first.next_cursor)
+    assert [row["address"] for row in [*first.items, *second.items]] == ["wallet:a", "wallet:b", "wallet:c"]
+    assert second.next_cursor is None
+    assert [row["posted_minor"] for row in queries.wallets(Asker(), address="wallet:b").items] == [500]
+    stranger = Asker()
+    stranger.merchant_id = str(uuid.UUID(int=99))
+    assert queries.wallets(stranger).items == []
+
+
 class Failing:
     """The balances view with a bug: it cannot take an amount of 13."""
 
