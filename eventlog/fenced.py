@@ -68,15 +68,14 @@ class FencedRecorder(PostgresRecorder):
             raise FenceLost(message)
         command = Command(stored_events, book, meta)
         try:
-            with self._fence.transaction():
-                (positions,) = append(self._fence, [command], tracking)
-                if positions is None:
-                    raise conflict(command)
+            (positions,) = append(self._fence, [command], tracking)
         except psycopg.errors.UniqueViolation as error:
             raise IntegrityError(str(error)) from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.release()
             message = "The connection that holds the writer lock is lost; what it was writing may be stored or not."
             raise FenceLost(message) from error
+        if positions is None:
+            raise conflict(command)
         self._notifier.wake()
         return positions

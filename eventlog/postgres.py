@@ -110,12 +110,12 @@ class PostgresRecorder(ProcessRecorder):
             self.insert_tracking(tracking)
             return []
         try:
-            with self.readers.connection() as connection, connection.transaction():
+            with self.readers.connection() as connection:
                 (positions,) = append(connection, [command], tracking)
-                if positions is None:
-                    raise conflict(command)
         except psycopg.errors.UniqueViolation as error:
             raise _tracked_conflict(error, command, tracking) from error
+        if positions is None:
+            raise conflict(command)
         self._notifier.wake()
         return positions
 
