@@ -14,7 +14,7 @@ from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 from eventlog.append import Command, append, conflict
 from eventlog.connections import connect
 from eventlog.errors import FenceLost, WriterAlreadyRunning
-from eventlog.postgres import PostgresRecorder
+from eventlog.postgres import TRACK, PostgresRecorder
 from eventlog.recorded import DEFAULT_BOOK, NO_META, Meta
 
 if TYPE_CHECKING:
@@ -52,6 +52,21 @@ class FencedRecorder(PostgresRecorder):
     def close(self) -> None:
         self.release()
         super().close()
+
+    def advance(self, tracking: Tracking) -> None:
+        """Moves the tracking position alone, on the connection that holds the lock; one already passed stays.
+
+        Raises FenceLost as `insert_events` does.
+        """
+        if self._fence is None:
+            message = "The writer lock is not held: acquire it first."
+            raise FenceLost(message)
+        try:
+            self._fence.execute(TRACK, [tracking.application_name, tracking.notification_id], prepare=True, binary=True)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self.release()
+            message = "The connection that holds the writer lock is lost."
+            raise FenceLost(message) from error
 
     def insert_events(  # type: ignore[override]  # names what the library leaves to **kwargs
         self,

@@ -247,10 +247,12 @@ class PostingEngine:
     def _commit(self, heads: Heads, batch: Batch, facts: list[Fact]) -> list[int]:
         """Append the batch and merge it into memory. `insert_events` and not `save`: there is no aggregate to collect
         events from, and the library's bookkeeping per event would cost as much as the posting."""
+        tracking = Tracking(f"engine/{heads.book}", facts[-1].position) if facts else None
         if not batch.events:
+            if tracking is not None:  # facts that post nothing are done with all the same
+                self._recorder.advance(tracking)
             return []
         stored = [self._mapper.to_stored_event(event) for event in batch.events]
-        tracking = Tracking(f"engine/{heads.book}", facts[-1].position) if facts else None
         with metrics.COMMIT.time():
             positions = self._recorder.insert_events(stored, tracking, book=heads.book, meta=self._meta) or []
         heads.merge(batch.overlay, positions[-1])

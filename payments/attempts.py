@@ -173,14 +173,16 @@ class Attempts:
         return not isinstance(reply, (Unknown, NotFound))
 
     def _capture(self, book: int, order: PaymentOrder, attempt: Attempt, capture: Capture, rail: Rail) -> bool:
-        reply: RailReply = NotFound(capture.capture_id)
+        # A rail knows one set of keys for all orders, ours are unique within an order only.
+        key_at_rail = f"{attempt.attempt_key}/capture/{capture.capture_id}"
+        reply: RailReply = NotFound(key_at_rail)
         in_doubt = attempt.unknown_operation == "capture"
         if rail.capabilities.inquiry and (in_doubt or not rail.capabilities.idempotency_keys):
-            reply = rail.inquire(InquiryRequest(attempt.attempt_key, capture.capture_id))
+            reply = rail.inquire(InquiryRequest(attempt.attempt_key, key_at_rail))
         if isinstance(reply, NotFound) and (rail.capabilities.idempotency_keys or not in_doubt):
             reply = rail.capture(
                 CaptureRequest(
-                    capture_key=capture.capture_id,
+                    capture_key=key_at_rail,
                     rail_reference=attempt.rail_reference or "",
                     amount_minor=capture.amount_minor,
                     currency=order.currency,

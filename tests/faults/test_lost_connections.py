@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 
 import eventlog.group_commit as group_commit
 from eventlog.append import append
@@ -88,6 +88,9 @@ def test_only_the_holder_of_a_book_s_lock_can_write_it(database_url: str) -> Non
     with pytest.raises(FenceLost):
         first.insert_events([event(uuid.uuid4())], book=2)
     first.insert_events([event(uuid.uuid4())])
+    first.advance(Tracking("engine/1", 7))
+    first.advance(Tracking("engine/1", 5))
+    assert first.max_tracking_id("engine/1") == 7
     end_all_sessions(database_url)
     with pytest.raises(FenceLost):
         first.insert_events([event(uuid.uuid4())])
