@@ -6,12 +6,16 @@ registers every aggregate and event topic, so that stored events resolve.
 
 from __future__ import annotations
 
+from domain.adjustment import Adjustment, AdjustmentLine
 from domain.book import Book
 from domain.chart import UnknownAccount, account_kind
+from domain.claim import Claim
 from domain.errors import RuleViolation
 from domain.merchant import Merchant
 from domain.money import Money, allocate, share_half_even
+from domain.monitor import Monitor
 from domain.payment_order import PaymentOrder
+from domain.period import Period
 from domain.posting import Line, Posting
 from domain.posting_rules import PostingDraft, posting_for
 from domain.registry import AGGREGATES, ALL_EVENTS
@@ -21,11 +25,16 @@ from domain.wallet import WalletAccount, WalletHead
 __all__ = [
     "AGGREGATES",
     "ALL_EVENTS",
+    "Adjustment",
+    "AdjustmentLine",
     "Book",
+    "Claim",
     "Line",
     "Merchant",
     "Money",
+    "Monitor",
     "PaymentOrder",
+    "Period",
     "Posting",
     "PostingDraft",
     "RuleViolation",

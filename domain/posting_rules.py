@@ -8,9 +8,11 @@ gets a new one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
+
+import msgspec
 
 from domain import chart
 from domain import payment_events as facts
@@ -20,8 +22,7 @@ from domain.posting import Line
 from domain.splitting import Share
 
 
-@dataclass(frozen=True, slots=True)
-class DraftLine:
+class DraftLine(msgspec.Struct, frozen=True):
     """One account's part of a posting to be; + is a debit, in minor units."""
 
     address: str
@@ -30,15 +31,14 @@ class DraftLine:
     account_kind: AccountKind
 
 
-@dataclass(frozen=True, slots=True)
-class PostingDraft:
+class PostingDraft(msgspec.Struct, frozen=True):
     """A balanced posting a fact calls for. `reference` names the fact, not the rule: one fact is posted once."""
 
     reference: str
     rule: str
     lines: tuple[DraftLine, ...]
     effective_at: datetime
-    metadata: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = {}
     book: int = 0
 
     def posting_lines(self) -> list[Line]:
@@ -79,7 +79,7 @@ Fact = Any
 
 
 def _lines(currency: str, *amounts: tuple[str, int]) -> tuple[DraftLine, ...]:
-    return tuple(DraftLine(address, currency, amount, account_kind(address)) for address, amount in amounts if amount)
+    return tuple([DraftLine(address, currency, amount, account_kind(address)) for address, amount in amounts if amount])
 
 
 def _drafted(

@@ -6,14 +6,19 @@ from typing import Final
 
 from eventsourcing.domain import Aggregate
 
+from domain.adjustment import Adjustment
 from domain.book import Book
+from domain.claim import Claim
 from domain.merchant import Merchant
+from domain.monitor import Monitor
 from domain.payment_order import PaymentOrder
+from domain.period import Period
 from domain.posting import Posting
 from domain.wallet import WalletAccount
 
 AGGREGATES: Final[dict[str, type[Aggregate]]] = {
-    aggregate.TOPIC: aggregate for aggregate in (Book, Merchant, PaymentOrder, WalletAccount, Posting)
+    aggregate.TOPIC: aggregate
+    for aggregate in (Book, Merchant, PaymentOrder, WalletAccount, Posting, Claim, Period, Monitor, Adjustment)
 }
 """Aggregate class by kind; the kind is also the prefix of its topics and of its stream keys."""
 

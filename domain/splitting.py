@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
+
+import msgspec
 
 from domain.errors import RuleViolation
 from domain.ids import canonical_uuid
@@ -30,16 +31,14 @@ class SellerMissing(RuleViolation):
     code: ClassVar[str] = "seller_missing"
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(msgspec.Struct, frozen=True):
     """What is due to one seller of an order, in minor units."""
 
     seller_id: str
     amount_minor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(msgspec.Struct, frozen=True):
     """One seller's part of a capture: gross, and the platform's commission taken out of it, in minor units."""
 
     seller_id: str

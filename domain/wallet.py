@@ -1,4 +1,4 @@
-"""WalletAccount: one account of the chart in one currency, and the arithmetic of what it can take."""
+"""WalletAccount: one account of the chart in one currency, and what may be done with it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,53 @@ from uuid import UUID
 
 from eventsourcing.domain import Aggregate
 
-from domain.chart import DEBIT_KINDS, account_kind
+from domain import wallet_events as events
+from domain.chart import account_kind
 from domain.errors import RuleViolation
 from domain.ids import wallet_stream_id
+from domain.metadata import MetadataChange, real_changes
 from domain.money import check_currency
+from domain.wallet_head import INSUFFICIENT_FUNDS, WALLET_CLOSED, WALLET_FROZEN, WalletHead
 
-WALLET_CLOSED = "wallet_closed"
-INSUFFICIENT_FUNDS = "insufficient_funds"
+__all__ = [
+    "INSUFFICIENT_FUNDS",
+    "WALLET_CLOSED",
+    "WALLET_FROZEN",
+    "HeldNegative",
+    "OverdraftLimitNegative",
+    "WalletAccount",
+    "WalletClosed",
+    "WalletFrozen",
+    "WalletHead",
+    "WalletNotClosed",
+    "WalletNotEmpty",
+    "WalletNotFrozen",
+    "check_overdraft_limit",
+]
 
 
 class WalletClosed(RuleViolation):
     """A closed wallet takes no more postings and cannot be closed again."""
 
     code: ClassVar[str] = WALLET_CLOSED
+
+
+class WalletNotClosed(RuleViolation):
+    """Only a closed wallet can be reopened."""
+
+    code: ClassVar[str] = "wallet_not_closed"
+
+
+class WalletFrozen(RuleViolation):
+    """A frozen wallet takes no request and cannot be frozen again."""
+
+    code: ClassVar[str] = WALLET_FROZEN
+
+
+class WalletNotFrozen(RuleViolation):
+    """Only a frozen wallet can be unfrozen."""
+
+    code: ClassVar[str] = "wallet_not_frozen"
 
 
 class WalletNotEmpty(RuleViolation):
@@ -35,56 +69,18 @@ class OverdraftLimitNegative(RuleViolation):
     code: ClassVar[str] = "overdraft_limit_negative"
 
 
-class WalletHead:
-    """The numbers of one wallet, without its history: what the posting engine keeps in memory for each wallet.
+class HeldNegative(RuleViolation):
+    """A wallet cannot give back more than is held on it."""
 
-    Amounts are signed minor units, + for a debit. Slots and no validation, because the engine touches one per line.
-    """
+    code: ClassVar[str] = "held_negative"
 
-    __slots__ = ("account_kind", "closed", "held", "overdraft_limit_minor", "posted", "version")
 
-    def __init__(
-        self,
-        account_kind: str,
-        overdraft_limit_minor: int | None = None,
-        posted: int = 0,
-        held: int = 0,
-        version: int = 0,
-        closed: bool = False,
-    ) -> None:
-        self.account_kind = account_kind
-        self.overdraft_limit_minor = overdraft_limit_minor
-        self.posted = posted
-        self.held = held
-        self.version = version
-        self.closed = closed
-
-    @property
-    def natural(self) -> int:
-        """Balance with the sign people expect: money owned for assets, money owed for liabilities."""
-        return self.posted if self.account_kind in DEBIT_KINDS else -self.posted
-
-    @property
-    def available(self) -> int:
-        """Natural balance less what is held."""
-        return self.natural - self.held
-
-    def refusal(self, amount_minor: int) -> str | None:
-        """Code of the rule that refuses a *request* to post this signed amount, or None. Facts do not ask.
-
-        Only a posting that lowers the natural balance can overdraw; a wallet without a limit never does.
-        """
-        if self.closed:
-            return WALLET_CLOSED
-        change = amount_minor if self.account_kind in DEBIT_KINDS else -amount_minor
-        limit = self.overdraft_limit_minor
-        if change < 0 and limit is not None and self.available + change < -limit:
-            return INSUFFICIENT_FUNDS
-        return None
-
-    def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
-        return f"WalletHead({fields})"
+def check_overdraft_limit(overdraft_limit_minor: int | None) -> int | None:
+    """Give a limit of zero or more minor units, or None for no limit, back; else raise `OverdraftLimitNegative`."""
+    if overdraft_limit_minor is not None and overdraft_limit_minor < 0:
+        message = "overdraft_limit_minor must be zero or more minor units, or null for no limit"
+        raise OverdraftLimitNegative(message, "overdraft_limit_minor")
+    return overdraft_limit_minor
 
 
 class WalletAccount(Aggregate):
@@ -92,47 +88,17 @@ class WalletAccount(Aggregate):
 
     TOPIC = "wallet"
 
-    class Event(Aggregate.Event):
-        """Anything that happens to a wallet."""
-
-    class Opened(Event, Aggregate.Created):
-        """The wallet can take postings from now on; without an overdraft limit (None) it may go below zero freely."""
-
-        TOPIC = "wallet.opened.v1"
-        address: str
-        currency: str
-        account_kind: str
-        overdraft_limit_minor: int | None
-        merchant_id: str | None
-
-    Created = Opened
-
-    class Posted(Event):
-        """One line of a posting (+ = debit), with the balance and the hold after it."""
-
-        TOPIC = "wallet.posted.v1"
-        posting_id: UUID
-        line: int
-        amount_minor: int
-        posted_after: int
-        held_after: int
-        effective_at: datetime
-
-        def apply(self, aggregate: WalletAccount) -> None:
-            """Take the numbers over as they were written: they were computed by the only writer."""
-            aggregate.head.posted = self.posted_after
-            aggregate.head.held = self.held_after
-            aggregate.head.version = self.originator_version
-
-    class Closed(Event):
-        """The wallet takes no more postings."""
-
-        TOPIC = "wallet.closed.v1"
-
-        def apply(self, aggregate: WalletAccount) -> None:
-            """Remember that nothing may be posted any more."""
-            aggregate.head.closed = True
-            aggregate.head.version = self.originator_version
+    Event = events.WalletEvent
+    Created = events.Opened
+    Opened = events.Opened
+    Posted = events.Posted
+    Held = events.Held
+    Frozen = events.Frozen
+    Unfrozen = events.Unfrozen
+    Closed = events.Closed
+    Reopened = events.Reopened
+    LimitChanged = events.LimitChanged
+    MetadataChanged = events.MetadataChanged
 
     def __init__(
         self,
@@ -145,7 +111,9 @@ class WalletAccount(Aggregate):
         self.address = address
         self.currency = currency
         self.merchant_id = merchant_id
-        self.head = WalletHead(account_kind, overdraft_limit_minor, version=self.INITIAL_VERSION)
+        self.head = WalletHead(account_kind, overdraft_limit_minor)
+        self.metadata: dict[str, str] = {}
+        self.metadata_history: list[MetadataChange] = []
 
     @classmethod
     def open(
@@ -159,9 +127,7 @@ class WalletAccount(Aggregate):
         merchant_id: str | None = None,
     ) -> WalletAccount:
         """Open the wallet of an address; raises `UnknownAccount`, `UnknownCurrency`, `OverdraftLimitNegative`."""
-        if overdraft_limit_minor is not None and overdraft_limit_minor < 0:
-            message = "overdraft_limit_minor must be zero or more minor units, or null for no limit"
-            raise OverdraftLimitNegative(message, "overdraft_limit_minor")
+        limit = check_overdraft_limit(overdraft_limit_minor)
         kind = account_kind(address)
         return cls._create(
             cls.Opened,
@@ -170,7 +136,7 @@ class WalletAccount(Aggregate):
             address=address,
             currency=currency,
             account_kind=kind,
-            overdraft_limit_minor=overdraft_limit_minor,
+            overdraft_limit_minor=limit,
             merchant_id=merchant_id,
         )
 
@@ -187,10 +153,73 @@ class WalletAccount(Aggregate):
             effective_at=effective_at,
         )
 
-    def close(self, *, at: datetime) -> None:
-        """Close an empty wallet; raises `WalletClosed` when it is closed and `WalletNotEmpty` when it holds money."""
-        if self.head.closed:
-            raise WalletClosed(f"wallet {self.address} is closed already", "address")
+    def hold(self, *, posting_id: UUID, line: int, held_minor: int, at: datetime) -> None:
+        """Reserve minor units for one line of a hold, or give them back (below zero); raises `HeldNegative`.
+
+        Refusing for want of funds is the caller's decision (`head.hold_refusal`).
+        """
+        held_after = self.head.held + held_minor
+        if held_after < 0:
+            message = f"wallet {self.address} holds {self.head.held} minor units and cannot give {-held_minor} back"
+            raise HeldNegative(message, "held_minor")
+        self.trigger_event(
+            self.Held,
+            timestamp=at,
+            posting_id=posting_id,
+            line=line,
+            held_minor=held_minor,
+            posted_after=self.head.posted,
+            held_after=held_after,
+        )
+
+    def freeze(self, *, reason: str, at: datetime) -> None:
+        """Take no more requests; facts still pass. Raises `WalletClosed`, `WalletFrozen`."""
+        self._check_not_closed()
+        if self.head.frozen:
+            raise WalletFrozen(f"wallet {self.address} is frozen already", "address")
+        self.trigger_event(self.Frozen, timestamp=at, reason=reason)
+
+    def unfreeze(self, *, reason: str, at: datetime) -> None:
+        """Take requests again; raises `WalletClosed`, `WalletNotFrozen`."""
+        self._check_not_closed()
+        if not self.head.frozen:
+            raise WalletNotFrozen(f"wallet {self.address} is not frozen", "address")
+        self.trigger_event(self.Unfrozen, timestamp=at, reason=reason)
+
+    def close(self, *, at: datetime, reason: str = "") -> None:
+        """Close an empty wallet, frozen or not; raises `WalletClosed`, `WalletNotEmpty` when it holds money."""
+        self._check_not_closed()
         if self.head.posted or self.head.held:
             raise WalletNotEmpty(f"wallet {self.address} still holds money; move it away before closing", "address")
-        self.trigger_event(self.Closed, timestamp=at)
+        self.trigger_event(self.Closed, timestamp=at, reason=reason)
+
+    def reopen(self, *, reason: str, at: datetime) -> None:
+        """Undo closing; a wallet frozen before is frozen still. Raises `WalletNotClosed`."""
+        if not self.head.closed:
+            raise WalletNotClosed(f"wallet {self.address} is open", "address")
+        self.trigger_event(self.Reopened, timestamp=at, reason=reason)
+
+    def change_limit(self, overdraft_limit_minor: int | None, *, at: datetime) -> bool:
+        """Set how far below zero the wallet may go; False, and no event, when that is the limit already.
+
+        Any number from zero up, or None, is taken, even one below what is drawn or held: money that is gone cannot be
+        refused afterwards. Such a wallet then takes only what raises its balance, until it is within the limit again.
+        Raises `OverdraftLimitNegative`, `WalletClosed`.
+        """
+        self._check_not_closed()
+        limit = check_overdraft_limit(overdraft_limit_minor)
+        if limit == self.head.overdraft_limit_minor:
+            return False
+        self.trigger_event(self.LimitChanged, timestamp=at, overdraft_limit_minor=limit)
+        return True
+
+    def change_metadata(self, changes: dict[str, str | None], *, at: datetime) -> bool:
+        """Set (or, with None, remove) notes; False, and no event, when that changes nothing."""
+        real = real_changes(self.metadata, changes)
+        if real:
+            self.trigger_event(self.MetadataChanged, timestamp=at, changes=real)
+        return bool(real)
+
+    def _check_not_closed(self) -> None:
+        if self.head.closed:
+            raise WalletClosed(f"wallet {self.address} is closed; reopen it first", "address")

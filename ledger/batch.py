@@ -156,7 +156,7 @@ class Batch:
         head = account.head
         head.version += 1
         head.closed = True
-        self._event(WalletAccount.Closed, order.wallet_id, head.version, {})
+        self._event(WalletAccount.Closed, order.wallet_id, head.version, {"reason": ""})
         return Decision(
             Reply(status="closed", posting_id=posting_id, version=1, wallet_id=order.wallet_id), index, asked
         )
@@ -212,6 +212,8 @@ class Batch:
                 "lines": lines,
                 "metadata": metadata,
                 "fingerprint": asked,
+                "external_reference": None,
+                "reverts": None,
             },
         )
 

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from domain import Book, Line, Merchant, PaymentOrder, Posting, Split, WalletAccount
+from domain import (
+    Adjustment,
+    AdjustmentLine,
+    Book,
+    Claim,
+    Line,
+    Merchant,
+    Monitor,
+    PaymentOrder,
+    Period,
+    Posting,
+    Split,
+    WalletAccount,
+)
 from domain.ids import wallet_stream_id
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -16,6 +30,7 @@ SELLER_1 = "00000000-0000-0000-0000-000000000001"
 SELLER_2 = "00000000-0000-0000-0000-000000000002"
 CAPTURE = "00000000-0000-0000-0000-0000000000c1"
 CAPTURE_2 = "00000000-0000-0000-0000-0000000000c2"
+ADJUSTMENT = "00000000-0000-0000-0000-0000000000d1"
 
 Step = Callable[[Any], object]
 
@@ -107,20 +122,24 @@ def two_lines(amount_minor: int = 500) -> list[Line]:
     ]
 
 
-def one_of_each() -> dict[str, Any]:
-    """One event of every class by topic, made by the commands that make them in life."""
-    wallet = WalletAccount.open(book=1, address="wallet:alice", currency="EUR", at=NOW)
-    posting = Posting.record(
-        book=1,
-        reference="ref-1",
-        rule="transfer.v1",
-        lines=two_lines(),
-        effective_at=NOW,
-        at=NOW,
-        metadata={"note": "rent"},
-        fingerprint="f1",
-    )
-    refusal = Posting.refuse(
+def a_movement(lines: list[Line] | None = None, **changes: Any) -> Posting:
+    """500 from Alice to Bob, unless told otherwise."""
+    wanted: dict[str, Any] = {
+        "book": 1,
+        "reference": "ref-1",
+        "rule": "transfer.v1",
+        "lines": two_lines() if lines is None else lines,
+        "effective_at": NOW,
+        "at": NOW,
+        "metadata": {"note": "rent"},
+        "fingerprint": "f1",
+    }
+    return Posting.record(**(wanted | changes))
+
+
+def a_refusal() -> Posting:
+    """The same, turned down."""
+    return Posting.refuse(
         book=1,
         reference="ref-2",
         rule="transfer.v1",
@@ -130,6 +149,115 @@ def one_of_each() -> dict[str, Any]:
         at=NOW,
         fingerprint="f2",
     )
+
+
+def a_hold(lines: list[Line] | None = None, **changes: Any) -> Posting:
+    """500 of Alice's reserved for Bob for an hour, unless told otherwise."""
+    wanted: dict[str, Any] = {
+        "book": 1,
+        "reference": "ref-3",
+        "rule": "hold.v1",
+        "lines": two_lines() if lines is None else lines,
+        "effective_at": NOW,
+        "at": NOW,
+        "metadata": {"note": "deposit"},
+        "fingerprint": "f3",
+        "external_reference": "booking-7",
+        "expires_at": LATER,
+    }
+    return Posting.place_hold(**(wanted | changes))
+
+
+def a_wallet(**changes: Any) -> WalletAccount:
+    """Alice's wallet in EUR."""
+    wanted: dict[str, Any] = {"book": 1, "address": "wallet:alice:main", "currency": "EUR", "at": NOW}
+    return WalletAccount.open(**(wanted | changes))
+
+
+def an_adjustment(**changes: Any) -> Adjustment:
+    """Ann proposes to write EUR 1.00 of a rail's clearing account off."""
+    wanted: dict[str, Any] = {
+        "book": 1,
+        "adjustment_id": ADJUSTMENT,
+        "lines": [
+            AdjustmentLine("exp:writeoff", "EUR", 100),
+            AdjustmentLine("psp:simulator:clearing", "EUR", -100),
+        ],
+        "reason": "the rail confirmed that it never took this",
+        "by": "ann",
+        "at": NOW,
+        "metadata": {"ticket": "12"},
+        "fingerprint": "f4",
+    }
+    return Adjustment.propose(**(wanted | changes))
+
+
+def a_monitor(**changes: Any) -> Monitor:
+    """Tells when Alice's wallet has less than EUR 10.00 available."""
+    wanted: dict[str, Any] = {
+        "book": 1,
+        "key": "key-1",
+        "wallet_id": a_wallet().id,
+        "measure": "available",
+        "threshold_minor": 1_000,
+        "reference": "low-1",
+        "at": NOW,
+    }
+    return Monitor.create(**(wanted | changes))
+
+
+def _wallet_histories(posting_id: UUID) -> list[list[Any]]:
+    wallet = WalletAccount.open(book=1, address="wallet:alice", currency="EUR", at=NOW)
+    return [
+        _after(
+            wallet,
+            lambda w: w.post(posting_id=posting_id, line=0, amount_minor=0, effective_at=NOW, at=NOW),
+            lambda w: w.close(reason="moved out", at=NOW),
+            lambda w: w.reopen(reason="moved in", at=NOW),
+            lambda w: w.hold(posting_id=posting_id, line=0, held_minor=500, at=NOW),
+            lambda w: w.freeze(reason="lost card", at=NOW),
+            lambda w: w.unfreeze(reason="card found", at=NOW),
+            lambda w: w.change_limit(10_000, at=NOW),
+            lambda w: w.change_metadata({"tier": "gold", "old": None}, at=NOW),
+            lambda w: w.change_metadata({"tier": None, "since": "2026"}, at=NOW),
+        )
+    ]
+
+
+def _posting_histories(posting: Posting) -> list[list[Any]]:
+    return [
+        _after(
+            posting,
+            lambda p: p.revert(by=a_hold().id, amount_minor=200, at=LATER),
+            lambda p: p.change_metadata({"note": None, "invoice": "9"}, at=LATER),
+        ),
+        _after(a_refusal()),
+        _after(
+            a_hold(),
+            lambda h: h.commit_hold(posting_id=posting.id, amount_minor=300, final=False, at=NOW),
+            lambda h: h.void_hold(at=NOW),
+        ),
+        _after(a_hold(), lambda h: h.expire_hold(at=LATER)),
+    ]
+
+
+def _other_histories() -> list[list[Any]]:
+    return [
+        _after(Claim.make(book=1, reference="booking-7", posting_id=a_hold().id, at=NOW)),
+        _after(Period.close_first(book=1, through=date(2026, 10, 31), at=NOW)),
+        _after(
+            a_monitor(),
+            lambda m: m.cross(balance_minor=999, wallet_version=7, at=NOW),
+            lambda m: m.remove(at=LATER),
+        ),
+        _after(an_adjustment(), lambda a: a.approve(by="bob", at=LATER)),
+        _after(an_adjustment(), lambda a: a.reject(by="bob", reason="not ours", at=LATER)),
+    ]
+
+
+def one_of_each() -> dict[str, Any]:
+    """One event of every class by topic, made by the commands that make them in life."""
+    posting = a_movement()
     held = (started(), authorized())
     histories = [
         _after(Book.open(book=1, name="Shop", commission_bps=1_000, at=NOW)),
@@ -151,12 +279,8 @@ def one_of_each() -> dict[str, Any]:
             captured(10_000, cost_minor=175),
             lambda o: o.release_funds(capture_id=CAPTURE, at=LATER),
         ),
-        _after(
-            wallet,
-            lambda w: w.post(posting_id=posting.id, line=0, amount_minor=0, effective_at=NOW, at=NOW),
-            lambda w: w.close(at=NOW),
-        ),
-        _after(posting),
-        _after(refusal),
+        *_wallet_histories(posting.id),
+        *_posting_histories(posting),
+        *_other_histories(),
     ]
     return {event.TOPIC: event for history in histories for event in history}

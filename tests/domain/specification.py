@@ -51,6 +51,11 @@ class Outcome:
         return self
 
 
+def _state(aggregate: Any) -> dict[str, Any]:
+    """Everything an aggregate knows; a head has slots and no equality, but says all of itself."""
+    return {name: repr(value) if name == "head" else value for name, value in vars(aggregate).items()}
+
+
 @dataclass(frozen=True)
 class Given:
     """An aggregate with some history behind it."""
@@ -69,7 +74,7 @@ class Given:
         replayed: Any = None
         for event in [*history, *events]:
             replayed = event.mutate(replayed)
-        assert vars(replayed) | {"head": None} == vars(self.aggregate) | {"head": None}
+        assert _state(replayed) == _state(self.aggregate)
         return Outcome(self.aggregate, events, refusal)
 
 
