@@ -12,6 +12,7 @@ from api.auth import PostgresApiKeys
 from api.services import Services
 from api.waiters import Waiters
 from daybook.settings import Settings
+from domain.payment_order import PaymentOrder
 from domain.payment_rules import KeyReused
 from eventlog.application import EventLog
 from eventlog.follower import Follower
@@ -46,9 +47,9 @@ def database(settings: Settings) -> str:
 
 
 @contextmanager
-def event_log(settings: Settings) -> Iterator[EventLog]:
-    """The log, with its book open: an installation has its first book from the start."""
-    log = EventLog(PostgresRecorder(database(settings)))
+def event_log(settings: Settings, wakes: Sequence[str] = ()) -> Iterator[EventLog]:
+    """The log, with its book open: an installation has its first book from the start. `wakes` as for the recorder."""
+    log = EventLog(PostgresRecorder(database(settings), wakes=wakes))
     try:
         open_book(log, settings)
         yield log
@@ -114,7 +115,10 @@ def due_poller(log: EventLog, attempts: Attempts) -> DuePoller:
 @contextmanager
 def api_services(settings: Settings) -> Iterator[Services]:
     """What the API works with; closed after the last answer."""
-    with event_log(settings) as log, ConnectionPool(database(settings), min_size=1, max_size=4, open=True) as pool:
+    with (
+        event_log(settings, [PaymentOrder.TOPIC]) as log,
+        ConnectionPool(database(settings), min_size=1, max_size=4, open=True) as pool,
+    ):
         recorder = recorder_of(log)
         ledger = LedgerClient(settings.engine_socket)
         waiters = Waiters(Follower(recorder, recorder.horizon, recorder.max_notification_id() or 0))

@@ -62,12 +62,13 @@ def simulator(settings: Settings, stop: threading.Event) -> None:
 def engine(settings: Settings, stop: threading.Event) -> None:
     """Post the facts of the log and the requests of the socket; the only writer of wallet and posting streams."""
     from daybook.bootstrap import database
+    from domain.payment_order import PaymentOrder
     from eventlog.fenced import FencedRecorder
     from ledger.engine import PostingEngine
     from ledger.server import LedgerServer
 
     path = settings.engine_socket
-    recorder = FencedRecorder(database(settings), books=(settings.book,))
+    recorder = FencedRecorder(database(settings), books=(settings.book,), wakes=[PaymentOrder.TOPIC])
     try:
         posting = PostingEngine(recorder, lambda: datetime.now(UTC), socket_path=str(path))
         server = LedgerServer(posting, path)
@@ -93,11 +94,12 @@ def views(settings: Settings, stop: threading.Event) -> None:
 def payments(settings: Settings, stop: threading.Event) -> None:
     """Let rails do what orders ask for, and do what has become due."""
     from daybook.bootstrap import SystemClock, due_poller, event_log, payment_process, rails
+    from domain.payment_order import PaymentOrder
     from payments.attempts import Attempts
 
     opened = rails(settings)
     try:
-        with event_log(settings) as log:
+        with event_log(settings, [PaymentOrder.TOPIC]) as log:
             attempts = Attempts(log, opened, SystemClock())
             poller = due_poller(log, attempts)
             timers = threading.Thread(target=poller.run, args=(stop, settings.timer_interval_s), name="timers")

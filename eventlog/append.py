@@ -9,6 +9,7 @@ import msgspec
 import psycopg
 from eventsourcing.persistence import IntegrityError
 
+from eventlog import arrays
 from eventlog.recorded import NO_META, Meta
 
 if TYPE_CHECKING:
@@ -58,15 +59,16 @@ def arguments(commands: Sequence[Command], tracking: Tracking | None = None) -> 
             contexts += range(len(books) + 1, len(books) + 1 + count)
             books += [command.book] * count
             metas += [_encode_meta(meta).decode() for meta in command.meta]
+    owner_numbers = arrays.ints(owners)
     return [
-        owners,
-        [event.originator_id for event in events],
-        [event.originator_version for event in events],
-        [event.topic for event in events],
-        [event.state for event in events],
-        contexts,
-        books,
-        metas,
+        owner_numbers,
+        arrays.uuids([event.originator_id for event in events]),  # type: ignore[misc]  # ids here are UUIDs, never text
+        arrays.ints([event.originator_version for event in events]),
+        arrays.texts([event.topic for event in events]),
+        arrays.blobs([event.state for event in events]),
+        owner_numbers if contexts == owners else arrays.ints(contexts),
+        arrays.ints(books),
+        arrays.texts(metas),
         tracking.application_name if tracking else None,
         tracking.notification_id if tracking else None,
     ]

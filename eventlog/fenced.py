@@ -26,8 +26,8 @@ ENGINE_LOCK = 78
 class FencedRecorder(PostgresRecorder):
     """Appends only while it holds the writer lock of `books`; call `acquire` first, and again after FenceLost."""
 
-    def __init__(self, database_url: str, books: Sequence[int]) -> None:
-        super().__init__(database_url, readers_max=4)
+    def __init__(self, database_url: str, books: Sequence[int], *, wakes: Sequence[str] = ()) -> None:
+        super().__init__(database_url, readers_max=4, wakes=wakes)
         self.books = tuple(books)
         self._fence: psycopg.Connection[Any] | None = None
 
@@ -92,5 +92,5 @@ class FencedRecorder(PostgresRecorder):
             raise FenceLost(message) from error
         if positions is None:
             raise conflict(command)
-        self._notifier.wake()
+        self._notifier.wake({event.topic for event in stored_events})
         return positions

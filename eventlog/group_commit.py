@@ -42,9 +42,9 @@ class _Submission:
 
 
 class GroupCommitter:
-    """Owns one connection and the thread that commits on it. `committed` is called after each commit."""
+    """Owns one connection and the thread that commits on it. `committed` hears the topics of each commit."""
 
-    def __init__(self, connect: Callable[[], psycopg.Connection[Any]], committed: Callable[[], None]) -> None:
+    def __init__(self, connect: Callable[[], psycopg.Connection[Any]], committed: Callable[[set[str]], None]) -> None:
         self._connect = connect
         self._committed = committed
         self._connection: psycopg.Connection[Any] | None = None
@@ -134,7 +134,7 @@ class GroupCommitter:
                     raise LogUnavailable(message) from error
                 time.sleep(0.05)
                 continue
-            self._committed()
+            self._committed({event.topic for submission in group for event in submission.command.events})
             for submission, positions in zip(group, outcomes, strict=True):
                 if positions is None and uncertain:
                     positions = stored_already(connection, submission.command)

@@ -11,13 +11,14 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
+from psycopg import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
 CHANNEL = "daybook_log"
 POLL_SECONDS = 0.25
-NOTIFY_INTERVAL_SECONDS = 0.004
+NOTIFY_INTERVAL_SECONDS = 0.008
 LAST_READABLE = """
 select position from log.events where position < (select log.horizon()) order by position desc limit 1
 """
@@ -26,7 +27,19 @@ insert into log.time_marks (marked_at, position) select clock_timestamp(), %b::b
  where not exists (select from log.time_marks where marked_at > clock_timestamp() - interval '1 second')
 on conflict do nothing
 """
+NOTIFY = "select pg_notify(channel, '') from unnest(%b::text[]) channel"
 POSITION_AT = "select position from log.time_marks where marked_at <= %b order by marked_at desc limit 1"
+
+
+def channel_of(kind: str = "") -> str:
+    """The channel that tells of new events of one kind of stream (the part of a topic before its first dot), or, without
+    a kind, of every event. A process that follows orders is not to be woken for every line of every wallet."""
+    return f"{CHANNEL}/{kind}" if kind else CHANNEL
+
+
+def channels_of(topics: Iterable[str]) -> set[str]:
+    """The channels to tell of events with these topics."""
+    return {CHANNEL, *(channel_of(topic.partition(".")[0]) for topic in topics)}
 
 
 class Horizon(Protocol):
@@ -45,8 +58,12 @@ class Horizon(Protocol):
 class HorizonReader:
     """The process's one reader of the horizon. Survives a lost connection: it reconnects and polls meanwhile."""
 
-    def __init__(self, connect: Callable[[], psycopg.Connection[Any]], *, marks: bool = True) -> None:
+    def __init__(
+        self, connect: Callable[[], psycopg.Connection[Any]], *, kinds: Sequence[str] = (), marks: bool = True
+    ) -> None:
+        """Woken by events of these kinds of streams, or by all; others are noticed by the next poll."""
         self._connect = connect
+        self._channels = [channel_of(kind) for kind in kinds] or [CHANNEL]
         self._marks = marks
         self._last = 0
         self._moved = threading.Condition()
@@ -75,7 +92,8 @@ class HorizonReader:
         while not self._closing.is_set():
             try:
                 with self._connect() as connection:
-                    connection.execute(f"listen {CHANNEL}")
+                    for channel in self._channels:
+                        connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
                     while not self._closing.is_set():
                         self._read(connection)
                         for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
@@ -103,13 +121,17 @@ class Notifier:
 
     def __init__(self, connect: Callable[[], psycopg.Connection[Any]]) -> None:
         self._connect = connect
+        self._topics: set[str] = set()
+        self._guard = threading.Lock()
         self._wanted = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
         self._thread.start()
 
-    def wake(self) -> None:
-        """Costs the writer nothing but a flag."""
+    def wake(self, topics: Iterable[str]) -> None:
+        """Costs the writer nothing but a note of the topics it has written."""
+        with self._guard:
+            self._topics.update(topics)
         self._wanted.set()
 
     def close(self) -> None:
@@ -124,7 +146,9 @@ class Notifier:
                     while not self._closing:
                         self._wanted.wait()
                         self._wanted.clear()
-                        connection.execute(f"notify {CHANNEL}")
+                        with self._guard:
+                            topics, self._topics = self._topics, set()
+                        connection.execute(NOTIFY, [sorted(channels_of(topics))], prepare=True, binary=True)
                         time.sleep(NOTIFY_INTERVAL_SECONDS)
             except psycopg.Error:
                 time.sleep(POLL_SECONDS)

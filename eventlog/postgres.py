@@ -62,7 +62,9 @@ class PostgresRecorder(ProcessRecorder):
     together with the consumer's position.
     """
 
-    def __init__(self, database_url: str, *, readers_max: int = 8) -> None:
+    def __init__(self, database_url: str, *, readers_max: int = 8, wakes: Sequence[str] = ()) -> None:
+        """`wakes` are the kinds of streams whose events wake this process's followers at once; without any, all do."""
+        self._wakes = wakes
         self.database_url = database_url
         self.readers = Readers(database_url, readers_max)
         self._notifier = Notifier(lambda: connect(database_url))
@@ -73,7 +75,7 @@ class PostgresRecorder(ProcessRecorder):
     def horizon(self) -> HorizonReader:
         """The process's one horizon reader, started when first asked for."""
         if self._horizon is None:
-            self._horizon = HorizonReader(lambda: connect(self.database_url))
+            self._horizon = HorizonReader(lambda: connect(self.database_url), kinds=self._wakes)
         return self._horizon
 
     def close(self) -> None:
@@ -116,7 +118,7 @@ class PostgresRecorder(ProcessRecorder):
             raise _tracked_conflict(error, command, tracking) from error
         if positions is None:
             raise conflict(command)
-        self._notifier.wake()
+        self._notifier.wake({event.topic for event in command.events})
         return positions
 
     def insert_tracking(self, tracking: Tracking) -> None:

@@ -7,6 +7,7 @@ frozen constructor alone costs more than the rest of a line.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from eventsourcing.utils import get_topic
@@ -21,7 +22,7 @@ from ledger.refusals import UNKNOWN_WALLET, WALLET_EXISTS, close_refusal, transf
 from ledger.wire import CloseWallet, OpenWallet, Order, Reply, Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -30,14 +31,23 @@ if TYPE_CHECKING:
 
 # A frozen event takes its fields as a whole dictionary: its constructor would set them one by one.
 _new, _set = object.__new__, object.__setattr__
+NOTHING_BELOW: Mapping[UUID, Account] = MappingProxyType({})
 _POSTING, _WALLET = get_topic(Posting), get_topic(WalletAccount)
 
 
 class Batch:
     """Decides intents one after the other; each sees the wallets as the ones before it left them."""
 
-    def __init__(self, heads: Heads, at: datetime, settled: Container[UUID] = ()) -> None:
-        """`settled` are postings known to be in the log already: their facts are passed over."""
+    def __init__(
+        self,
+        heads: Heads,
+        at: datetime,
+        settled: Container[UUID] = (),
+        below: Mapping[UUID, Account] = NOTHING_BELOW,
+    ) -> None:
+        """`settled` are postings known to be in the log already: their facts are passed over. `below` are the wallets
+        as an earlier batch leaves them that is not committed yet."""
+        self._below = below
         self.events: list[Any] = []
         self.overlay: dict[UUID, Account] = {}
         self.decided: dict[UUID, Decision] = {}
@@ -256,7 +266,7 @@ class Batch:
     # wallets
 
     def _find(self, wallet_id: UUID) -> Account | None:
-        return self.overlay.get(wallet_id) or self._heads.accounts.get(wallet_id)
+        return self.overlay.get(wallet_id) or self._below.get(wallet_id) or self._heads.accounts.get(wallet_id)
 
     def _writable(self, account: Account) -> Account:
         mine = self.overlay.get(account.wallet_id)
@@ -270,7 +280,7 @@ class Batch:
         mine = self.overlay.get(wallet_id)
         if mine is not None:
             return mine
-        stored = self._heads.accounts.get(wallet_id)
+        stored = self._below.get(wallet_id) or self._heads.accounts.get(wallet_id)
         if stored is not None:
             return self._writable(stored)
         # Requests never take a chart account below zero: what merchants are owed is not ours to lend.

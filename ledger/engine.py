@@ -1,20 +1,23 @@
 """The posting engine: the only writer of the wallet and posting streams of its books.
 
 It follows the log for facts, takes requests from the socket, decides both in memory and commits hundreds of them in one
-transaction with its place in the log, on the connection that holds the books' lock. When that connection is lost it
-takes the lock again, reads its memory anew and decides the unanswered requests once more: a key that was decided
-before the loss is found in the log, so no request counts twice.
+transaction with its place in the log, on the connection that holds the books' lock. Under load the next batch is
+decided while the last one is being written. When that connection is lost it takes the lock again, reads its memory anew
+and decides the unanswered requests once more: a key that was decided before the loss is found in the log, so no request
+counts twice.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import structlog
-from eventsourcing.persistence import IntegrityError, Tracking
+from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 
 from domain.chart import account_kind
 from domain.errors import RuleViolation
@@ -55,6 +58,7 @@ KEY_LENGTH_MAX = 200
 SNAPSHOT_EVERY_LINES = 100_000
 PATIENCE_SECONDS = 2.0  # requests wait so long for a lost lock to come back before their askers are told to ask again
 RETRY_SECONDS = 0.1
+OVERLAP_QUEUED = 100  # from so many queued intents on, the next batch is decided while the last one is being written
 IDLE_SECONDS = 0.2
 LEASE = """
 insert into log.engine_leases as l (book, socket_path, owner) select book, %b, %b from unnest(%b::int[]) book
@@ -62,6 +66,19 @@ on conflict (book) do update set socket_path = excluded.socket_path, owner = exc
 """
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Flight:
+    """A batch with whose requests and facts it holds, from its decision until it is durable and answered."""
+
+    heads: Heads
+    asks: list[Ask]
+    facts: list[Fact]
+    batch: Batch
+    decisions: list[Decision | Reply]
+    stored: list[StoredEvent]
+    result: Future[list[int]] | None = None
 
 
 class HeadsOutdated(Exception):
@@ -84,6 +101,7 @@ class PostingEngine:
         self._heads = {book: Heads(book) for book in recorder.books}
         self._recent = Recent()
         self._intake = Intake()
+        self._flight: Flight | None = None
         self._lines_since_snapshot = 0
         self._lost_at: float | None = time.monotonic()
         self._owning = threading.Event()
@@ -148,7 +166,8 @@ class PostingEngine:
     def _own(self, stop: threading.Event) -> None:
         """Take the lock, read memory, post until stopped or the lock is lost."""
         self._recorder.acquire()
-        with connect(self._recorder.database_url) as side:
+        writer = ThreadPoolExecutor(1, thread_name_prefix="engine-commit")
+        with writer as self._writer, connect(self._recorder.database_url) as side:
             self._load(side)
             side.execute(LEASE, [self._socket_path, self._owner, list(self._recorder.books)], binary=True)
             feed = FactFeed(self._recorder, self._mapper, self._intake)
@@ -157,15 +176,27 @@ class PostingEngine:
                 self._owning.set()
                 while not stop.is_set():
                     feed.check()
+                    if self._intake.queued < OVERLAP_QUEUED:
+                        self._land(side)
                     taken = self._intake.take(IDLE_SECONDS)
                     metrics.QUEUE.set(self._intake.waiting)
                     self._post(taken, side)
                     if self._lines_since_snapshot >= SNAPSHOT_EVERY_LINES:
+                        self._land(side)
                         self._write_snapshots(side)
+                self._land(side)
                 self._write_snapshots(side)
             finally:
                 self._owning.clear()
+                self._abandon()
                 feed.close()
+
+    def _abandon(self) -> None:
+        """Let a batch on its way come to its end, and its requests be decided anew: by their keys, in the log."""
+        flight, self._flight = self._flight, None
+        if flight is not None and flight.result is not None:
+            flight.result.exception()
+            self._intake.ask_again(flight.asks)
 
     def _load(self, side: psycopg.Connection[Any]) -> None:
         self._recent.clear()
@@ -203,39 +234,80 @@ class PostingEngine:
             for book in sorted(books):
                 asks = [ask for ask in waiting if ask.order.book == book]
                 facts = [fact for fact in taken.facts if fact.book == book]
-                answers = self._post_book(self._heads[book], asks, facts, side)
+                self._post_book(self._heads[book], asks, facts, side)
                 waiting = [ask for ask in waiting if ask.order.book != book]
-                for ask, reply in answers:
-                    ask.answer(reply)
         except BaseException:
             self._intake.ask_again(waiting)
             raise
 
-    def _post_book(
-        self, heads: Heads, asks: list[Ask], facts: list[Fact], side: psycopg.Connection[Any]
-    ) -> list[tuple[Ask, Reply]]:
+    def _post_book(self, heads: Heads, asks: list[Ask], facts: list[Fact], side: psycopg.Connection[Any]) -> None:
+        """Decide on top of the batch that is still on its way, then let this one follow it."""
+        before = self._flight
+        flight = self._decided(heads, asks, facts, {}, before)
+        if self._land(side) and before is not None and before.heads is heads:
+            flight = self._decided(heads, asks, facts, {})  # what it was decided on did not come about
+        if self._intake.queued < OVERLAP_QUEUED:  # nothing to do meanwhile: a hand-over would only cost time
+            self._answer(flight, self._committed(flight, side))
+        else:
+            flight.result = self._writer.submit(self._append, flight)
+            self._flight = flight
+
+    def _land(self, side: psycopg.Connection[Any]) -> bool:
+        """Wait for the batch on its way and answer it; True when it had to be decided anew.
+
+        On any failure but a key that was decided before, its requests go back to the queue.
+        """
+        flight, self._flight = self._flight, None
+        if flight is None or flight.result is None:
+            return False
+        try:
+            try:
+                positions, again = flight.result.result(), False
+            except IntegrityError as conflict:
+                flight = self._decided_anew(flight, {}, conflict, side)
+                positions, again = self._committed(flight, side), True
+            self._answer(flight, positions)
+        except BaseException:
+            self._intake.ask_again(flight.asks)
+            raise
+        return again
+
+    def _committed(self, flight: Flight, side: psycopg.Connection[Any]) -> list[int]:
+        """The positions of a batch, decided again as often as keys of it turn out to be decided already."""
         settled: dict[UUID, Settled] = {}
         while True:
-            batch = Batch(heads, self._clock(), settled)
-            decisions = [self._decide(batch, ask, settled) for ask in asks]
-            for fact in facts:
-                if fact.draft is not None:
-                    batch.fact(fact.draft, fact.position)
             try:
-                positions = self._commit(heads, batch, facts)
+                return self._append(flight)
             except IntegrityError as conflict:
-                found = recall(side, batch.posting_ids)
-                if not found:
-                    raise HeadsOutdated(str(conflict)) from conflict
-                settled |= found
-                continue
-            for posting_id, decision in batch.decided.items():
-                reply = decision.placed(positions)
-                self._recent.put(posting_id, Settled(decision.fingerprint, reply))
-            return [
-                (ask, decided.placed(positions) if isinstance(decided, Decision) else decided)
-                for ask, decided in zip(asks, decisions, strict=True)
-            ]
+                again = self._decided_anew(flight, settled, conflict, side)
+                flight.batch, flight.decisions, flight.stored = again.batch, again.decisions, again.stored
+
+    def _decided_anew(
+        self, flight: Flight, settled: dict[UUID, Settled], conflict: IntegrityError, side: psycopg.Connection[Any]
+    ) -> Flight:
+        found = recall(side, flight.batch.posting_ids)
+        if not found:
+            raise HeadsOutdated(str(conflict)) from conflict
+        settled |= found
+        return self._decided(flight.heads, flight.asks, flight.facts, settled)
+
+    def _decided(
+        self,
+        heads: Heads,
+        asks: list[Ask],
+        facts: list[Fact],
+        settled: dict[UUID, Settled],
+        before: Flight | None = None,
+    ) -> Flight:
+        """A batch ready to be appended; `before` is one of the same book that is not committed yet."""
+        below = before.batch.overlay if before is not None and before.heads is heads else {}
+        batch = Batch(heads, self._clock(), settled, below)
+        decisions = [self._decide(batch, ask, settled) for ask in asks]
+        for fact in facts:
+            if fact.draft is not None:
+                batch.fact(fact.draft, fact.position)
+        stored = [self._mapper.to_stored_event(event) for event in batch.events]
+        return Flight(heads, asks, facts, batch, decisions, stored)
 
     def _decide(self, batch: Batch, ask: Ask, settled: dict[UUID, Settled]) -> Decision | Reply:
         found = settled.get(ask.posting_id) or self._recent.get(ask.posting_id)
@@ -244,25 +316,29 @@ class PostingEngine:
         metrics.REPLAYS.inc()
         return repeated(found.reply, found.fingerprint == ask.fingerprint)
 
-    def _commit(self, heads: Heads, batch: Batch, facts: list[Fact]) -> list[int]:
-        """Append the batch and merge it into memory. `insert_events` and not `save`: there is no aggregate to collect
-        events from, and the library's bookkeeping per event would cost as much as the posting."""
-        tracking = Tracking(f"engine/{heads.book}", facts[-1].position) if facts else None
-        if not batch.events:
+    def _append(self, flight: Flight) -> list[int]:
+        """Write a batch. `insert_events` and not `save`: there is no aggregate to collect events from, and the
+        library's bookkeeping per event would cost as much as the posting. Nothing in memory changes here."""
+        book = flight.heads.book
+        tracking = Tracking(f"engine/{book}", flight.facts[-1].position) if flight.facts else None
+        if not flight.stored:
             if tracking is not None:  # facts that post nothing are done with all the same
                 self._recorder.advance(tracking)
             return []
-        stored = [self._mapper.to_stored_event(event) for event in batch.events]
         with metrics.COMMIT.time():
-            positions = self._recorder.insert_events(stored, tracking, book=heads.book, meta=self._meta) or []
-        heads.merge(batch.overlay, positions[-1])
+            return list(self._recorder.insert_events(flight.stored, tracking, book=book, meta=self._meta) or [])
+
+    def _answer(self, flight: Flight, positions: list[int]) -> None:
+        """Take a committed batch into memory and tell its askers."""
+        batch = flight.batch
+        if positions:
+            flight.heads.merge(batch.overlay, positions[-1])
         self._lines_since_snapshot += batch.lines
-        metrics.LINES.inc(batch.lines)
-        metrics.POSTINGS.labels("posted").inc(batch.postings)
-        metrics.POSTINGS.labels("refused").inc(batch.refusals)
-        metrics.SUSPENSE.inc(batch.to_suspense)
-        metrics.BATCH.observe(batch.postings + batch.refusals)
-        return list(positions)
+        metrics.count(batch)
+        for posting_id, decision in batch.decided.items():
+            self._recent.put(posting_id, Settled(decision.fingerprint, decision.placed(positions)))
+        for ask, decided in zip(flight.asks, flight.decisions, strict=True):
+            ask.answer(decided.placed(positions) if isinstance(decided, Decision) else decided)
 
 
 def _mistake(code: str, detail: str) -> Reply:

@@ -101,6 +101,11 @@ class Intake:
         """How many requests are queued."""
         return len(self._asks)
 
+    @property
+    def queued(self) -> int:
+        """How many requests and facts are queued."""
+        return len(self._asks) + len(self._facts)
+
     def take(self, timeout: float) -> Taken:
         """What is queued, at most a batch; empty when `timeout` seconds brought nothing."""
         with self._changed:

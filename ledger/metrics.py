@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prometheus_client import Counter, Gauge, Histogram
+
+if TYPE_CHECKING:
+    from ledger.batch import Batch
 
 POSTINGS = Counter("daybook_engine_postings_total", "Postings committed, by result", ["result"])
 LINES = Counter("daybook_engine_lines_total", "Wallet lines committed")
@@ -22,3 +27,12 @@ COMMIT = Histogram(
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0),
 )
 QUEUE = Gauge("daybook_engine_queued_requests", "Requests that wait for a batch")
+
+
+def count(batch: Batch) -> None:
+    """What a committed batch adds to the counters."""
+    LINES.inc(batch.lines)
+    POSTINGS.labels("posted").inc(batch.postings)
+    POSTINGS.labels("refused").inc(batch.refusals)
+    SUSPENSE.inc(batch.to_suspense)
+    BATCH.observe(batch.postings + batch.refusals)

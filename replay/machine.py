@@ -22,6 +22,8 @@ from projections.view import Fact, View, table
 from replay import parked, tables
 
 BATCH_EVENTS = 2_000
+# A batch costs a fixed number of statements whatever it holds: while events trickle in, they are gathered for so long.
+GATHER_SECONDS = 0.04
 ENSURE = """
 insert into views.builds (view, version, state, policy, code_version) values (%s, %s, 'live', %s, %s)
 on conflict (view, version) do update set policy = excluded.policy
@@ -78,7 +80,8 @@ class ViewMachine:
         """Works until told to stop; comes back after a lost connection. Raises ViewStopped."""
         while not stop.is_set():
             try:
-                self.run_once(timeout=0.5)
+                if self.run_once(timeout=0.5) < self._batch_events:
+                    stop.wait(GATHER_SECONDS)
             except psycopg.OperationalError as problem:
                 log.warning("views lost their connection", problem=str(problem))
                 self.close()
