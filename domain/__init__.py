@@ -6,10 +6,12 @@ registers every aggregate and event topic, so that stored events resolve.
 
 from __future__ import annotations
 
+from domain.address_pattern import AddressPattern
 from domain.adjustment import Adjustment, AdjustmentLine
 from domain.book import Book
 from domain.chart import UnknownAccount, account_kind
 from domain.claim import Claim
+from domain.conditions import Condition
 from domain.errors import RuleViolation
 from domain.merchant import Merchant
 from domain.money import Money, allocate, share_half_even
@@ -25,10 +27,12 @@ from domain.wallet import WalletAccount, WalletHead
 __all__ = [
     "AGGREGATES",
     "ALL_EVENTS",
+    "AddressPattern",
     "Adjustment",
     "AdjustmentLine",
     "Book",
     "Claim",
+    "Condition",
     "Line",
     "Merchant",
     "Money",

@@ -16,6 +16,7 @@ import msgspec
 
 from domain import chart
 from domain import payment_events as facts
+from domain.adjustment import Adjustment
 from domain.chart import AccountKind, account_kind
 from domain.ids import wallet_stream_id
 from domain.posting import Line
@@ -176,6 +177,15 @@ def _bank_credited(credit: BankCredit, book: int) -> PostingDraft | None:
     return PostingDraft(reference, "bank-credit.v1", lines, credit.effective_at, {"line_id": credit.line_id}, book)
 
 
+def _adjusted(event: Adjustment.Approved, book: int) -> PostingDraft:
+    """What two people agreed on, line by line as it was proposed."""
+    lines = tuple(
+        [DraftLine(line.address, line.currency, line.amount_minor, account_kind(line.address)) for line in event.lines]
+    )
+    metadata = {"adjustment_id": event.adjustment_id, "reason": event.reason}
+    return PostingDraft(f"adjustment/{event.originator_id}", "adjustment.v1", lines, event.effective_at, metadata, book)
+
+
 Rule = Callable[[Any, int], PostingDraft | None]
 
 POSTING_RULES: Final[dict[type, Rule]] = {
@@ -185,6 +195,7 @@ POSTING_RULES: Final[dict[type, Rule]] = {
     facts.AuthorizationExpired: _given_back,
     facts.FundsReleased: _released,
     facts.LateSuccessDetected: _late_success,
+    Adjustment.Approved: _adjusted,
     SettlementBatch: _batch_settled,
     BankCredit: _bank_credited,
 }

@@ -6,11 +6,21 @@ from typing import Any
 
 import pytest
 
-from domain import PaymentOrder, posting_for
+from domain import Adjustment, PaymentOrder, posting_for
 from domain.ids import wallet_stream_id
 from domain.posting import check_balanced
 from domain.posting_rules import POSTED_TOPICS, POSTING_RULES, BankCredit, SettlementBatch
-from tests.domain.builders import CAPTURE, NOW, SELLER_1, an_order, authorized, captured, one_of_each, started
+from tests.domain.builders import (
+    ADJUSTMENT,
+    CAPTURE,
+    NOW,
+    SELLER_1,
+    an_order,
+    authorized,
+    captured,
+    one_of_each,
+    started,
+)
 
 PENDING = f"merchant:{SELLER_1}:pending"
 AVAILABLE = f"merchant:{SELLER_1}:available"
@@ -108,6 +118,16 @@ def test_money_taken_against_the_books_waits_in_suspense_and_a_mere_hold_posts_n
     taken, held = order.collect_events()[-2:]
     assert amounts(taken) == [("psp:simulator:clearing", 10_000), ("suspense:psp", -10_000)]
     assert posting_for(held, 1) is None
+
+
+def test_an_approved_adjustment_is_posted_once_as_it_was_proposed() -> None:
+    event = one_of_each()[Adjustment.Approved.TOPIC]
+    assert amounts(event) == [("exp:writeoff", 100), ("psp:simulator:clearing", -100)]
+    draft = posting_for(event, 1)
+    assert draft is not None
+    assert (draft.reference, draft.rule) == (f"adjustment/{event.originator_id}", "adjustment.v1")
+    assert draft.effective_at == event.effective_at
+    assert draft.metadata == {"adjustment_id": ADJUSTMENT, "reason": event.reason}
 
 
 def test_facts_of_zero_and_events_that_move_nothing_post_nothing() -> None:
