@@ -59,11 +59,15 @@ def pending(database_url: str) -> list[str]:
 def check_horizon(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     """Raise `LogAboveHorizon` unless every stored position lies below the point where new ones begin.
 
+    That point is the snapshot's xmax and not the horizon: a writer under way holds the horizon back below events that
+    others have committed since, and a process that starts beside it must not take that for a damaged log.
+
     After a logical restore transaction ids start again from a small number and positions made from them would land in
     the past, where no follower looks. The cure is to raise ``log.base()`` above the greatest position.
     """
     row = connection.execute(
-        "SELECT coalesce(max(position), 0) >= log.horizon(), max(position) FROM log.events"
+        "SELECT max(position) >= log.base() + (pg_snapshot_xmax(pg_current_snapshot())::text::bigint << 20),"
+        " max(position) FROM log.events"
     ).fetchone()
     if row is not None and row[0]:
         raise LogAboveHorizon(

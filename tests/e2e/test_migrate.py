@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from eventsourcing.persistence import StoredEvent
 from psycopg.conninfo import make_conninfo
 
 from daybook.migrate import LogAboveHorizon, check_horizon, migrate, pending
+from eventlog.append import APPEND, Command, arguments
+from eventlog.connections import connect
 
 
 def test_a_migrated_database_has_nothing_left_to_apply(database_url: str) -> None:
@@ -47,3 +51,13 @@ def test_a_log_that_reaches_above_the_horizon_is_refused(database_url: str) -> N
             check_horizon(connection)
     with pytest.raises(LogAboveHorizon):
         migrate(database_url)
+
+
+def test_a_writer_under_way_does_not_make_the_log_look_damaged(database_url: str) -> None:
+    with connect(database_url) as slow, connect(database_url) as quick, slow.transaction():
+        slow.execute("select log.open()")
+        event = StoredEvent(uuid.uuid4(), 1, "book.opened.v1", b"{}")
+        quick.execute(APPEND, arguments([Command([event], 1)]), binary=True)
+        held_back = quick.execute("select max(position) >= log.horizon() from log.events").fetchone()
+        assert held_back == (True,)
+        assert migrate(database_url) == []
