@@ -1,4 +1,4 @@
-"""The one poller of what has become due: expiry of orders, expiry of authorisations, release of funds.
+"""The one poller of what has become due: expiry of orders and authorisations, release of funds, unknown outcomes.
 
 The `due` view says what to look at; whether anything is done is decided on the order's folded state, so a view that
 lags behind, or an entry that is seen twice, does no harm. The clock is injected: tests and drills move it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -22,11 +22,11 @@ from domain.ports import Clock
 from eventlog.application import EventLog
 from eventlog.errors import LogUnavailable
 from eventlog.recorded import Meta
-from projections.due import AUTHORISATION_EXPIRY, FUNDS_RELEASE, ORDER_EXPIRY
+from projections.due import AUTHORISATION_EXPIRY, FUNDS_RELEASE, INQUIRY, INQUIRY_AFTER, ORDER_EXPIRY
 
 META = Meta(actor="timers")
 BATCH = 500
-INQUIRY = "inquiry"
+INQUIRY_PAUSE_MAX = timedelta(hours=1)
 
 log = structlog.get_logger()
 
@@ -50,7 +50,11 @@ class DueEntries(Protocol):
 
 
 class DuePoller:
-    """Turns due entries into events. `inquire` looks at an order whose rail has not told (see payments.attempts)."""
+    """Turns due entries into events. `inquire` looks at an order whose rail has not told (see payments.attempts).
+
+    An inquiry stays due until evidence ends the doubt. The pause before the next one is as long as the doubt has lasted
+    (at most an hour), so that a rail in trouble is not asked by everybody all the time; a restart asks at once.
+    """
 
     def __init__(
         self, events: EventLog, entries: DueEntries, clock: Clock, inquire: Callable[[int, UUID], bool]
@@ -59,6 +63,7 @@ class DuePoller:
         self._entries = entries
         self._clock = clock
         self._inquire = inquire
+        self._next_inquiry: dict[UUID, datetime] = {}
 
     def run(self, stop: threading.Event, interval_s: float) -> None:
         """Poll until `stop` is set. A full batch is followed at once by the next as long as it changed something."""
@@ -68,18 +73,24 @@ class DuePoller:
             except LogUnavailable as unavailable:
                 log.warning("timers.log_unavailable", reason=str(unavailable))
                 changed = 0
+            except Exception:  # the process lives on without this thread, and nobody would miss it for days
+                log.exception("timers.poll_failed")
+                changed = 0
             if changed < BATCH:
                 stop.wait(interval_s)
 
     def poll(self) -> int:
         """Handle what is due now; answers how many orders changed. Raises LogUnavailable."""
         now = self._clock.now()
-        return sum(self._handle(entry, now) for entry in self._entries(now, BATCH))
+        entries = self._entries(now, BATCH)
+        doubted = {entry.stream_id for entry in entries if entry.kind == INQUIRY}
+        self._next_inquiry = {stream: at for stream, at in self._next_inquiry.items() if stream in doubted}
+        return sum(self._handle(entry, now) for entry in entries)
 
     def _handle(self, entry: DueEntry, now: datetime) -> bool:
-        if entry.kind == INQUIRY:
-            return self._inquire(entry.book, entry.stream_id)
         try:
+            if entry.kind == INQUIRY:
+                return self._ask(entry, now)
             order: PaymentOrder = self._log.repository.get(entry.stream_id)
             if not _apply(order, entry, now):
                 return False
@@ -90,6 +101,13 @@ class DuePoller:
             log.warning("timers.entry_skipped", kind=entry.kind, stream_id=str(entry.stream_id), reason=str(odd))
             return False
         return True
+
+    def _ask(self, entry: DueEntry, now: datetime) -> bool:
+        if now < self._next_inquiry.get(entry.stream_id, now):
+            return False
+        lasted = now - entry.due_at + INQUIRY_AFTER
+        self._next_inquiry[entry.stream_id] = now + min(lasted, INQUIRY_PAUSE_MAX)
+        return self._inquire(entry.book, entry.stream_id)
 
 
 def _apply(order: PaymentOrder, entry: DueEntry, now: datetime) -> bool:

@@ -11,11 +11,23 @@ from projections.view import Fact, Key, PlainRows, Row, Rows
 ORDER_EXPIRY: Final = "order-expiry"
 AUTHORISATION_EXPIRY: Final = "authorisation-expiry"
 FUNDS_RELEASE: Final = "funds-release"
+INQUIRY: Final = "inquiry"
 RELEASE_AFTER: Final = timedelta(days=2)
 """Captured money may be paid out two days later (worked example of the payments reference, step 4: T+2)."""
+INQUIRY_AFTER: Final = timedelta(seconds=2)
+"""An outcome nobody knows is asked for after two seconds first, and again by the poller while the timer runs."""
 
 _ENDS_ORDER = (events.Authorized, events.Captured, events.Cancelled, events.Expired)
 _ENDS_HOLD = (events.Voided, events.AuthorizationExpired)
+_ENDS_DOUBT = (
+    events.AttemptResolved,
+    events.Authorized,
+    events.Captured,
+    events.CaptureFailed,
+    events.AttemptDeclined,
+    events.LateSuccessDetected,
+    *_ENDS_HOLD,
+)
 
 
 class Due(PlainRows):
@@ -29,7 +41,11 @@ class Due(PlainRows):
         "payment-order.captured.v1",
         "payment-order.cancelled.v1",
         "payment-order.expired.v1",
+        "payment-order.capture-failed.v1",
         "payment-order.attempt-declined.v1",
+        "payment-order.attempt-outcome-unknown.v1",
+        "payment-order.attempt-resolved.v1",
+        "payment-order.late-success-detected.v1",
         "payment-order.voided.v1",
         "payment-order.authorization-expired.v1",
         "payment-order.funds-released.v1",
@@ -57,6 +73,8 @@ class Due(PlainRows):
             _start(rows, fact, AUTHORISATION_EXPIRY, str(event.attempt), event.capture_before)
         elif isinstance(event, events.Captured) and event.amount_minor:
             _start(rows, fact, FUNDS_RELEASE, event.capture_id, event.timestamp + RELEASE_AFTER)
+        elif isinstance(event, events.AttemptOutcomeUnknown):
+            _start(rows, fact, INQUIRY, str(event.attempt), event.timestamp + INQUIRY_AFTER)
 
 
 def _touched(fact: Fact) -> list[Key]:
@@ -71,6 +89,8 @@ def _touched(fact: Fact) -> list[Key]:
         touched.append((stream, AUTHORISATION_EXPIRY, str(event.attempt)))
     if isinstance(event, (events.Captured, events.FundsReleased)):
         touched.append((stream, FUNDS_RELEASE, event.capture_id))
+    if isinstance(event, (events.AttemptOutcomeUnknown, *_ENDS_DOUBT)):
+        touched.append((stream, INQUIRY, str(event.attempt)))
     return touched
 
 

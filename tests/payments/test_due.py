@@ -1,12 +1,17 @@
-"""Timers: what is due happens once, on the order's own word and not on the view's."""
+"""Timers: what is due happens once, on the order's own word and not on the view's; what is in doubt is asked for until
+evidence comes."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import threading
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from domain.payment_order import PaymentOrder
 from payments.due import DueEntry, DuePoller
-from projections.due import AUTHORISATION_EXPIRY, FUNDS_RELEASE, ORDER_EXPIRY
+from projections.due import AUTHORISATION_EXPIRY, FUNDS_RELEASE, INQUIRY, INQUIRY_AFTER, ORDER_EXPIRY, VIEW
+from projections.view import Fact, Rows
+from rails.simulator import magic
 from tests.payments.shop import BOOK, TOKEN, Shop
 
 HOUR = timedelta(hours=1)
@@ -73,3 +78,70 @@ def test_an_entry_of_nothing_does_not_stop_the_others(shop: Shop) -> None:
         DueEntry(BOOK, order.id, ORDER_EXPIRY, "", at),
     )
     assert timers.poll() == 1
+
+
+def due_entries(shop: Shop) -> list[DueEntry]:
+    """What the view makes of the log so far."""
+    rows: Rows = {}
+    for row in shop.recorder.read(0, 1_000, topics=VIEW.topics):
+        fact = Fact(
+            row.position, row.book, row.stream_id, row.version, row.recorded_at, shop.log.log_mapper.decode(row)
+        )
+        for key in VIEW.keys(fact):
+            rows.setdefault(key, None)
+        VIEW.fold(rows, fact)
+    kept = [row for row in rows.values() if row is not None]
+    return [DueEntry(row["book"], row["stream_id"], row["kind"], row["key"], row["due_at"]) for row in kept]
+
+
+def start_and_lose_the_answer(shop: Shop, amount: int) -> PaymentOrder:
+    order = shop.checkout.create_order(shop.body(amount_minor=amount, rail="simulated", payment_token=TOKEN)).order
+    shop.attempts.advance(BOOK, order.id)
+    return order
+
+
+def test_an_outcome_that_nobody_knows_is_asked_for_until_evidence_ends_the_doubt(rail_shop: Shop) -> None:
+    order = start_and_lose_the_answer(rail_shop, magic.NO_REPLY_AFTER_EFFECT)
+    (timer,) = [entry for entry in due_entries(rail_shop) if entry.kind == INQUIRY]
+    assert timer == DueEntry(BOOK, order.id, INQUIRY, "1", rail_shop.clock.now() + INQUIRY_AFTER)
+
+    def due(now: datetime, limit: int) -> list[DueEntry]:
+        return [entry for entry in due_entries(rail_shop) if entry.kind == INQUIRY and entry.due_at <= now]
+
+    timers = DuePoller(rail_shop.log, due, rail_shop.clock, rail_shop.attempts.advance)
+    assert timers.poll() == 0
+    rail_shop.clock.pass_(INQUIRY_AFTER)
+    assert (timers.poll(), timers.poll()) == (1, 0)
+    assert rail_shop.checkout.order(BOOK, order.order_id).status == "captured"
+    assert due(datetime.max.replace(tzinfo=UTC), 1) == []
+
+
+def test_the_pause_between_two_inquiries_grows_with_the_doubt_and_has_a_limit(shop: Shop) -> None:
+    begun, order = shop.clock.now(), UUID(int=7)
+    asked: list[float] = []
+
+    def inquire(book: int, stream_id: UUID) -> bool:
+        asked.append((shop.clock.now() - begun).total_seconds())
+        return True
+
+    entry = DueEntry(BOOK, order, INQUIRY, "1", begun)
+    timers = DuePoller(shop.log, lambda *_: [entry], shop.clock, inquire)
+    for _ in range(9 * 3600):
+        timers.poll()
+        shop.clock.pass_(timedelta(seconds=1))
+    assert asked[:5] == [0, 2, 6, 14, 30]
+    assert {after - before for before, after in zip(asked[-4:], asked[-3:], strict=False)} == {3600}
+
+
+def test_a_poll_that_fails_does_not_end_the_timers(shop: Shop) -> None:
+    stop = threading.Event()
+    polls: list[datetime] = []
+
+    def due(now: datetime, limit: int) -> list[DueEntry]:
+        polls.append(now)
+        if len(polls) == 3:
+            stop.set()
+        raise RuntimeError("broken on purpose")
+
+    DuePoller(shop.log, due, shop.clock, lambda *_: False).run(stop, 0.001)
+    assert len(polls) == 3
