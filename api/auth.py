@@ -16,10 +16,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, Protocol, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
 from uuid import UUID, uuid4
 
+import psycopg
+
 from api.problem import ProblemError
+from eventlog.errors import LogUnavailable
 
 if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool
@@ -34,6 +37,8 @@ _KEY = re.compile(r"dbk_test_[A-Za-z0-9_-]{43}")
 CACHE_LIFE_S = 5.0
 """How long a revoked key may still be honoured by a process that has just seen it."""
 CACHE_LIMIT = 10_000
+LOOK_UP_S_MAX = 15.0
+"""How long a request waits for a database that is being started again before it is told to come back (503)."""
 
 
 class InvalidApiKeyError(ProblemError):
@@ -142,14 +147,24 @@ class PostgresApiKeys:
             )
 
     def find(self, digest: bytes) -> ApiKey | None:
-        """Read one key by its hash."""
-        with self._pool.connection() as connection:
-            query = f"select {self._COLUMNS} from api_keys where hash = %s"  # noqa: S608 - a constant
-            row = connection.execute(query, (digest,)).fetchone()
+        """Read one key by its hash, again when the connection was lost. Raises LogUnavailable."""
+        query = f"select {self._COLUMNS} from api_keys where hash = %s"  # noqa: S608 - a constant
+        row = self._read(query, digest)
         if row is None:
             return None
         key_id, kept, book, role, merchant_id, created_at, expires_at, revoked_at = row
         return ApiKey(key_id, bytes(kept), book, cast(Role, role), merchant_id, created_at, expires_at, revoked_at)
+
+    def _read(self, query: str, digest: bytes) -> tuple[Any, ...] | None:
+        """A server that was started again has left every pooled connection dead: each is found out by using it once."""
+        give_up_at = time.monotonic() + LOOK_UP_S_MAX
+        while True:
+            try:
+                with self._pool.connection(timeout=LOOK_UP_S_MAX) as connection:
+                    return connection.execute(query, (digest,)).fetchone()
+            except psycopg.OperationalError as error:  # also what the pool raises when it has none to give
+                if time.monotonic() > give_up_at or self._pool.closed:
+                    raise LogUnavailable(f"The API keys cannot be read: {error}") from error
 
     def revoke(self, key_id: UUID, at: datetime) -> None:
         """Mark a key as revoked; the row stays."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
+from psycopg_pool import ConnectionPool
 
+import api.auth
 from api.access import ACCESS, PUBLIC
-from api.auth import ROLES, Authenticator, InvalidApiKeyError, MemoryApiKeys, create_key
+from api.auth import ROLES, Authenticator, InvalidApiKeyError, MemoryApiKeys, PostgresApiKeys, create_key
 from api.problem import PROBLEM_TYPE
+from eventlog.errors import LogUnavailable
 from tests.api.support import Shop
 
 ADDRESS = {"order_id": str(uuid4()), "wallet": "wallet:alice"}
@@ -148,3 +153,29 @@ def test_probes_and_metrics_answer_by_route_without_ids(shop: Shop) -> None:
     text = client.get("/metrics").text
     assert 'daybook_http_requests_total{method="GET",route="/v1/payment-orders/<order_id>",status="404"} 1.0' in text
     assert ADDRESS["order_id"] not in text
+
+
+def test_a_key_is_found_after_the_database_ended_every_session(database_url: str) -> None:
+    with ConnectionPool(database_url, min_size=2, max_size=2, open=True) as pool:
+        pool.wait()
+        keys = PostgresApiKeys(pool)
+        text = create_key(keys, book=1, role="admin", at=datetime.now(UTC))
+        with psycopg.connect(database_url, autocommit=True) as admin:
+            admin.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+            )
+        found = keys.find(hashlib.sha256(text.encode()).digest())
+    assert found is not None
+    assert found.role == "admin"
+
+
+def test_keys_that_cannot_be_read_are_no_failure_of_ours_but_a_reason_to_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.auth, "LOOK_UP_S_MAX", 0.05)
+    with (
+        ConnectionPool(f"host={tmp_path}", min_size=0, max_size=1, open=True) as pool,
+        pytest.raises(LogUnavailable),
+    ):
+        PostgresApiKeys(pool).find(b"digest")
