@@ -16,6 +16,7 @@ from eventsourcing.persistence import (
 
 from eventlog.append import Command, append, conflict
 from eventlog.connections import Readers, connect
+from eventlog.errors import LogUnavailable
 from eventlog.group_commit import GroupCommitter
 from eventlog.horizon import HorizonReader, Notifier
 from eventlog.recorded import DEFAULT_BOOK, NO_META, Meta, Recorded
@@ -122,11 +123,17 @@ class PostgresRecorder(ProcessRecorder):
         return positions
 
     def insert_tracking(self, tracking: Tracking) -> None:
-        """Moves a consumer's position forward. Raises IntegrityError when it has been reached already."""
+        """Moves a consumer's position forward. Raises IntegrityError when it has been reached already, and
+        LogUnavailable when it may have been moved or not."""
         parameters = [tracking.application_name, tracking.notification_id]
-        with self.readers.connection() as connection:
-            if connection.execute(TRACK, parameters, prepare=True, binary=True).rowcount == 0:
-                raise _passed(tracking)
+        try:
+            with self.readers.connection() as connection:
+                moved = connection.execute(TRACK, parameters, prepare=True, binary=True).rowcount
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            message = f"The position of {tracking.application_name} may have been moved or not: {error}"
+            raise LogUnavailable(message) from error
+        if moved == 0:
+            raise _passed(tracking)
 
     # reading
 

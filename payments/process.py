@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Protocol
 from uuid import UUID
 
 import structlog
-from eventsourcing.persistence import Tracking
+from eventsourcing.persistence import IntegrityError, Tracking
 
 from eventlog.errors import LogUnavailable
 from eventlog.follower import Follower
@@ -137,10 +138,14 @@ class PaymentProcess:
         return settled
 
     def write_checkpoint(self) -> None:
-        """Keep how far everything is finished. Losing it costs looking at orders again, nothing else."""
+        """Keep how far everything is finished. Losing it costs looking at orders again, nothing else.
+
+        Raises LogUnavailable when it may be kept or not; the next one finds out.
+        """
         position = self.checkpoint
         if position > self._written:
-            self._checkpoints.insert_tracking(Tracking(NAME, position))
+            with suppress(IntegrityError):  # kept already, by a write whose answer was lost
+                self._checkpoints.insert_tracking(Tracking(NAME, position))
             self._written = position
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 
 import eventlog.group_commit as group_commit
 from eventlog.append import append
-from eventlog.errors import FenceLost, WriterAlreadyRunning
+from eventlog.errors import FenceLost, LogUnavailable, WriterAlreadyRunning
 from eventlog.fenced import FencedRecorder
 from eventlog.follower import Follower
 from eventlog.postgres import PostgresRecorder
@@ -75,6 +75,22 @@ def test_writers_and_followers_go_on_after_all_their_sessions_were_ended(databas
         assert batch, "the follower never came back"
         seen += batch
     assert sorted(row.stream_id for row in seen) == sorted(streams)
+    recorder.close()
+
+
+def test_a_tracking_position_whose_session_ended_is_said_to_be_in_doubt(database_url: str) -> None:
+    recorder = PostgresRecorder(database_url)
+    recorder.insert_tracking(Tracking("payments", 5))
+    end_all_sessions(database_url)
+    moved, doubts = False, 0
+    while not moved:  # each dead session of the pool is met once
+        try:
+            recorder.insert_tracking(Tracking("payments", 6))
+            moved = True
+        except LogUnavailable:
+            doubts += 1
+    assert doubts
+    assert recorder.max_tracking_id("payments") == 6
     recorder.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
+from eventsourcing.persistence import Tracking
 
 from domain.payment_order import PaymentOrder
 from eventlog.follower import Follower
@@ -158,6 +159,22 @@ def test_an_order_that_cannot_be_advanced_holds_the_checkpoint_but_not_the_other
     process.close()
     assert done == [orders[1].id, orders[2].id]
     assert process.checkpoint == 1
+
+
+def test_a_checkpoint_that_was_kept_though_its_answer_was_lost_is_no_trouble(shop: Shop) -> None:
+    recorder = shop.recorder
+    process = PaymentProcess(
+        recorder,
+        lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS),
+        lambda *_: True,
+        workers=1,
+    )
+    shop.checkout.create_order(shop.body())
+    recorder.insert_tracking(Tracking(NAME, recorder.horizon.last))
+    process.step(5.0)
+    assert process.settle()
+    process.close()
+    assert recorder.max_tracking_id(NAME) == recorder.horizon.last
 
 
 def test_the_checkpoint_is_just_below_the_lowest_unfinished_position() -> None:
