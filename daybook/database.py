@@ -14,7 +14,7 @@ from daybook.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresFailed
 from daybook.migrate import migrate
 from daybook.settings import DATABASE_NAME, Settings
 
-WATCH_INTERVAL_S = 1.0
+WATCH_INTERVAL_S = 0.25
 
 log = structlog.get_logger(__name__)
 

@@ -28,7 +28,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import psutil
 import psycopg
@@ -38,6 +38,7 @@ from psycopg.conninfo import make_conninfo
 
 SUPERUSER = "postgres"
 PORT = 5432
+SOCKET_LOCK = f".s.PGSQL.{PORT}.lock"
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 60
 # sun_path holds 108 bytes with its closing zero on Linux (unix(7)).
@@ -153,10 +154,7 @@ class EmbeddedPostgres:
 
     def is_alive(self) -> bool:
         """Tell whether the postmaster's process exists: cheaper than `is_running`, and true while it recovers."""
-        try:
-            return psutil.Process(self._postmaster_pid()).name().startswith("postgres")
-        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
-            return False
+        return self._postmaster() == "alive"
 
     def ensure_database(self, dbname: str) -> str:
         """Create the database unless it exists; gives its connection string."""
@@ -169,7 +167,7 @@ class EmbeddedPostgres:
         return self.conninfo(dbname)
 
     def _sockets(self) -> Path:
-        return socket_directory(self.directory, f".s.PGSQL.{PORT}.lock")
+        return socket_directory(self.directory, SOCKET_LOCK)
 
     def _leave(self) -> None:
         if self._users is not None:
@@ -222,7 +220,7 @@ class EmbeddedPostgres:
         """Start the postmaster; after a SIGKILL its old backends may hold the shared memory for a moment, so retry."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:
-            self._drop_stale_pid_file()
+            self._drop_stale_lock_files()
             try:
                 self._run(
                     "pg_ctl", "start", "-D", str(self.data), "-l", str(self.log), "-w", "-t", str(START_TIMEOUT_S)
@@ -235,18 +233,22 @@ class EmbeddedPostgres:
                     raise
                 time.sleep(0.2)
 
-    def _drop_stale_pid_file(self) -> None:
-        """Remove a pid file that names a process which is not PostgreSQL: the number was given to somebody else."""
-        pid_file = self.data / "postmaster.pid"
-        try:
-            alive_as = psutil.Process(self._postmaster_pid()).name()
-        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
-            return
-        if not alive_as.startswith("postgres"):
-            pid_file.unlink()
+    def _drop_stale_lock_files(self) -> None:
+        """Remove the files that would keep the server down because PostgreSQL takes the process they name for a server:
+        its number was given to a stranger, or it is dead and its parent has not noticed."""
+        if self._postmaster() == "other":
+            (self.data / "postmaster.pid").unlink()
+            (self._sockets() / SOCKET_LOCK).unlink(missing_ok=True)
 
-    def _postmaster_pid(self) -> int:
-        return int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+    def _postmaster(self) -> Literal["alive", "gone", "other"]:
+        """What the process is that the pid file names. Killed under a supervisor that is a container's first process,
+        the postmaster stays as a zombie: nobody waits for it."""
+        try:
+            process = psutil.Process(int((self.data / "postmaster.pid").read_text().split("\n", 1)[0]))
+            lives = process.status() != psutil.STATUS_ZOMBIE and process.name().startswith("postgres")
+        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            return "gone"
+        return "alive" if lives else "other"
 
     def _account(self) -> pwd.struct_passwd | None:
         """Give the account to run under, or None when our own will do (anybody but root)."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -12,6 +14,24 @@ import psycopg
 import pytest
 
 from daybook.embedded_postgres import SOCKET_PATH_LIMIT_BYTES, EmbeddedPostgres, socket_directory
+
+ROOT = Path(__file__).resolve().parents[2]
+# Adopts orphans as the first process of a container does, and like many of those never waits for them.
+KILLED_UNDER_A_CARELESS_INIT = """
+import ctypes, os, pathlib, psutil, signal, sys
+from daybook.embedded_postgres import EmbeddedPostgres
+PR_SET_CHILD_SUBREAPER = 36
+assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
+with EmbeddedPostgres(pathlib.Path(sys.argv[1])) as server:
+    killed = int((server.data / "postmaster.pid").read_text().split()[0])
+    assert server.is_alive()
+    os.kill(killed, signal.SIGKILL)
+    while psutil.Process(killed).status() != psutil.STATUS_ZOMBIE:
+        pass
+    assert not server.is_alive()
+    server.start()
+    assert server.is_alive()
+"""
 
 
 def _postmaster(server: EmbeddedPostgres) -> psutil.Process:
@@ -59,10 +79,25 @@ def test_a_pid_file_that_names_a_stranger_does_not_keep_the_server_down(server_d
     server = EmbeddedPostgres(server_directory / "pg")
     with server:
         text = (server.data / "postmaster.pid").read_text()
-    (server.data / "postmaster.pid").write_text(text.replace(text.split("\n", 1)[0], str(os.getpid()), 1))
+        (socket_lock,) = (server.directory / "run").glob(".s.PGSQL.*.lock")
+    for path in (server.data / "postmaster.pid", socket_lock):
+        path.write_text(text.replace(text.split("\n", 1)[0], str(os.getpid()), 1))
     with server:
         assert server.is_running()
     assert not server.is_running()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt orphans")
+def test_a_dead_postmaster_that_nobody_waited_for_is_dead(server_directory: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_UNDER_A_CARELESS_INIT, str(server_directory / "pg")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_processes_that_start_at_once_share_one_server_and_the_last_one_stops_it(server_directory: Path) -> None:
