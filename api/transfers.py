@@ -76,8 +76,8 @@ def create(body: dict[str, Any]) -> Response:
         "status": "posted",
         "posting_id": reply.posting_id,
         "position": str(reply.position),
-        "source_posted_after": reply.source_posted_after,
-        "destination_posted_after": reply.destination_posted_after,
+        "source_posted_after": reply.lines[0].posted_after,
+        "destination_posted_after": reply.lines[1].posted_after,
     }
     if reply.replayed:
         return json_response(answer, 200, {"Idempotent-Replayed": "true"})

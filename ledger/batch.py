@@ -1,312 +1,406 @@
-"""One batch: facts and requests in, events out. Pure: no clock, no log, nothing changes until `Heads.merge`.
+"""One batch: facts and requests in, rows of the log out. Pure: no clock, no log, nothing changes until it is merged.
 
-A batch works on an overlay of the wallets it touches, so that a failed commit costs nothing but the overlay. Events are
-made directly, without aggregates and dataclass constructors: this is the path every movement of money takes, and the
-frozen constructor alone costs more than the rest of a line.
+A batch works on an overlay of the wallets it touches, so that a failed commit costs nothing but the overlay; a dry run
+and an atomic bulk are batches on top of a batch. Rows are made directly, without aggregates: this is the path every
+movement of money takes. A test holds them to what the mapper makes of the domain's own events.
 """
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+from eventsourcing.persistence import StoredEvent
 from eventsourcing.utils import get_topic
 
 from domain.chart import account_kind, suspense_psp
+from domain.claim import Claim
 from domain.ids import stream_id
-from domain.posting import Line, Posting, check_balanced
+from domain.lines import Line, check_balanced, reserved_minor
+from domain.monitor import Monitor, measured, side_of
+from domain.period import Period
+from domain.posting import Posting
 from domain.wallet import WalletAccount, WalletHead
-from ledger.decisions import Decision, order_reference, order_rule, repeated
+from eventlog.mapper import LogMapper
+from ledger.decisions import Decision, Known, order_posting_id, repeated
 from ledger.heads import Account
-from ledger.refusals import UNKNOWN_WALLET, WALLET_EXISTS, close_refusal, transfer_refusal
-from ledger.wire import CloseWallet, OpenWallet, Order, Reply, Transfer
+from ledger.recall import fold
+from ledger.requests import decide
+from ledger.wire import Bulk, LineAfter, Order, Reply, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Callable, Container, Iterator, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from domain.posting_rules import PostingDraft
     from ledger.heads import Heads
 
-# A frozen event takes its fields as a whole dictionary: its constructor would set them one by one.
-_new, _set = object.__new__, object.__setattr__
-NOTHING_BELOW: Mapping[UUID, Account] = MappingProxyType({})
-_POSTING, _WALLET = get_topic(Posting), get_topic(WalletAccount)
+_new: Any = object.__new__
+_encode = msgspec.json.Encoder().encode
+_to_stored = LogMapper().to_stored_event
+_POSTING, _WALLET, _CLAIM = get_topic(Posting), get_topic(WalletAccount), get_topic(Claim)
+_POSTED: Final = WalletAccount.Posted.TOPIC
+_POSTED_STATE: Final = b'{"posting_id":"%b","line":%d,"amount_minor":%d,"posted_after":%d,"held_after":%d,"effective_at":%b,"timestamp":%b}'
 
 
 class Batch:
-    """Decides intents one after the other; each sees the wallets as the ones before it left them."""
+    """Decides intents one after the other; each sees the book as the ones before it left it."""
 
     def __init__(
         self,
         heads: Heads,
         at: datetime,
-        settled: Container[UUID] = (),
-        below: Mapping[UUID, Account] = NOTHING_BELOW,
+        *,
+        known: Sequence[Known] = (),
+        posted: Container[UUID] = (),
+        taken: Container[UUID] = (),
+        below: Batch | None = None,
+        lookup: Callable[[UUID], Posting | None] | None = None,
     ) -> None:
-        """`settled` are postings known to be in the log already: their facts are passed over. `below` are the wallets
-        as an earlier batch leaves them that is not committed yet."""
-        self._below = below
-        self.events: list[Any] = []
-        self.overlay: dict[UUID, Account] = {}
+        """`known` tells decisions on keys that are durable, `posted` which facts are, `taken` which claims belong to
+        others. `below` is a batch that comes first and is not committed yet; `lookup` reads a posting's stream."""
+        self.heads, self.at, self.below = heads, at, below
+        self.stored: list[StoredEvent] = []
+        self.overlay: dict[Account, WalletHead] = {}
+        self.opened: dict[tuple[str, str], Account] = {}
         self.decided: dict[UUID, Decision] = {}
-        self.postings = 0
-        self.lines = 0
-        self.refusals = 0
-        self.to_suspense = 0
-        self._heads = heads
-        self._book = heads.book
-        self._at = at
-        self._settled = settled
-        self._facts: set[UUID] = set()
+        self.claims: dict[UUID, UUID] = {}
+        self.facts: set[UUID] = set()
+        self.changed_postings: dict[UUID, Posting] = {}
+        self.monitors: dict[UUID, Monitor] = {}
+        self.period: Period | None = below.period if below is not None else heads.period
+        self.postings = self.lines = self.refusals = self.to_suspense = 0
+        self.known, self._posted, self.taken, self._lookup = known, posted, taken, lookup
+        self.is_top = False
+        self._stamp: bytes = _encode(at)
 
     @property
-    def posting_ids(self) -> list[UUID]:
-        """The posting streams that this batch begins: whichever exists already makes its commit a conflict."""
-        return [*self.decided, *self._facts]
+    def deciding_ids(self) -> list[UUID]:
+        """The streams that this batch begins and others may have begun: posting streams and claims."""
+        return [*self.decided, *self.facts, *self.claims]
+
+    def on_top(self) -> Batch:
+        """A batch that sees what this one decided and can be absorbed or forgotten."""
+        top = Batch(self.heads, self.at, known=self.known, taken=self.taken, below=self, lookup=self._lookup)
+        top.is_top = True
+        return top
+
+    def absorb(self, top: Batch) -> None:
+        """Take over what a batch on top of this one decided."""
+        shift = len(self.stored)
+        for decision in top.decided.values():
+            if decision.index >= 0:
+                decision.index += shift
+        self.stored += top.stored
+        self.overlay.update(top.overlay)
+        self.opened.update(top.opened)
+        self.decided.update(top.decided)
+        self.claims.update(top.claims)
+        self.changed_postings.update(top.changed_postings)
+        self.monitors.update(top.monitors)
+        self.period = top.period
+        self.postings += top.postings
+        self.lines += top.lines
+        self.refusals += top.refusals
+
+    def merge(self, position: int) -> None:
+        """Take the batch over into memory, once it is durable up to `position`."""
+        self.heads.merge(self.overlay, self.opened.values(), position)
+        self.heads.period = self.period
+        for monitor in self.monitors.values():
+            self.heads.watch(monitor)
 
     # facts
 
     def fact(self, draft: PostingDraft, cause_position: int) -> None:
-        """Post what has happened. Never refused: what a closed account cannot take goes to suspense with the reason.
+        """Post what has happened. Never refused: what a closed account cannot take goes to suspense with the reason,
+        what is late for a closed period takes effect on the first open moment.
 
         Raises PostingUnbalanced: a posting rule is wrong then, and nothing of the batch may be committed.
         """
-        posting_id = stream_id(self._book, "posting", draft.reference)
-        if posting_id in self._settled or posting_id in self._facts:
+        posting_id = stream_id(self.heads.book, "posting", draft.reference)
+        if posting_id in self._posted or posting_id in self.facts:
             return
-        metadata = draft.metadata
+        metadata, effective_at = draft.metadata, draft.effective_at
+        if self.period is not None and effective_at < self.period.closed_until:
+            metadata = {**metadata, "effective_at_reported": effective_at.isoformat()}
+            effective_at = self.period.closed_until
         lines: list[Line] = []
         accounts: list[Account] = []
         for drafted in draft.lines:
             account = self._account_of(drafted.address, drafted.currency, drafted.account_kind)
-            if account.head.closed:
-                reason = f"{account.address} is closed"
-                metadata = {**metadata, f"suspense_{len(lines)}": reason}
+            if self.overlay[account].closed:
+                metadata = {**metadata, f"suspense_{len(lines)}": f"{account.address} is closed"}
                 account = self._account_of(suspense_psp(), drafted.currency, account_kind(suspense_psp()))
                 self.to_suspense += 1
             accounts.append(account)
             lines.append(Line(account.wallet_id, account.address, account.currency, drafted.amount_minor))
         check_balanced(lines)
-        self._facts.add(posting_id)
-        self._record(
-            posting_id, draft.reference, draft.rule, cause_position, draft.effective_at, lines, dict(metadata), None
-        )
-        self._post_lines(posting_id, accounts, lines, draft.effective_at)
+        self.facts.add(posting_id)
+        self.record(posting_id, draft.reference, draft.rule, effective_at, lines, metadata, cause=cause_position)
+        self.post_lines(posting_id, accounts, lines, effective_at)
 
     # requests
 
     def request(self, order: Order, posting_id: UUID, asked: str) -> Decision:
-        """Decide a request, or give the decision of the same request earlier in this batch.
+        """Decide a request, or give the decision on its key again.
 
         `posting_id` is `order_posting_id(order)` and `asked` its `fingerprint`, computed once where it arrived.
         """
-        earlier = self.decided.get(posting_id)
+        earlier = self._decided(posting_id)
         if earlier is not None:
-            return Decision(repeated(earlier.reply, earlier.fingerprint == asked), earlier.index, asked)
-        if isinstance(order, Transfer):
-            decision = self._transfer(order, posting_id, asked)
-        elif isinstance(order, OpenWallet):
-            decision = self._open(order, posting_id, asked)
-        else:
-            decision = self._close(order, posting_id, asked)
-        self.decided[posting_id] = decision
+            reply = repeated(earlier.reply, earlier.fingerprint == asked)
+            return Decision(reply, -1, asked, earlier.items, earlier)
+        for known in self.known:
+            settled = known.get(posting_id)
+            if settled is not None:
+                reply = repeated(settled.reply, settled.fingerprint == asked)
+                return Decision(reply, -1, asked, self._items_again(order, reply))
+        decision = decide(self, order, posting_id, asked)
+        if decision.index >= 0:
+            self.decided[posting_id] = decision
         return decision
 
-    def _transfer(self, order: Transfer, posting_id: UUID, asked: str) -> Decision:
-        source, destination = self._find(order.source), self._find(order.destination)
-        lines = [
-            _line(order.source, source, order.currency, order.amount_minor),
-            _line(order.destination, destination, order.currency, -order.amount_minor),
-        ]
-        refusal = transfer_refusal(order, source, destination)
-        if refusal is not None or source is None or destination is None:
-            code, detail = refusal or (UNKNOWN_WALLET, "")
-            return self._refuse(order, posting_id, asked, code, detail, lines)
-        source, destination = self._writable(source), self._writable(destination)
-        effective_at = order.effective_at or self._at
-        index = self._record(
-            posting_id, order_reference(order), "transfer", None, effective_at, lines, dict(order.metadata), asked
-        )
-        self._post_lines(posting_id, [source, destination], lines, effective_at)
-        reply = Reply(
-            status="posted",
-            posting_id=posting_id,
-            version=1,
-            source_posted_after=source.head.posted,
-            destination_posted_after=destination.head.posted,
-        )
-        return Decision(reply, index, asked)
+    def _items_again(self, order: Order, reply: Reply) -> list[Decision]:
+        """The answers to the items of a bulk that was applied before, where its reply no longer has them."""
+        if not isinstance(order, Bulk) or reply.status != "applied" or reply.items:
+            return []
+        return [self.request(item, order_posting_id(item), fingerprint(item)) for item in order.items]
 
-    def _open(self, order: OpenWallet, posting_id: UUID, asked: str) -> Decision:
-        wallet_id = self._heads.wallet_id(order.address, order.currency)
-        if self._find(wallet_id) is not None:
-            detail = f"wallet {order.address} in {order.currency} was opened before; use {wallet_id}"
-            return self._refuse(order, posting_id, asked, WALLET_EXISTS, detail, [])
-        index = self._record_wallet_order(order, posting_id, asked, wallet_id)
-        self._open_account(
-            wallet_id,
-            order.address,
-            order.currency,
-            account_kind(order.address),
-            order.overdraft_limit_minor,
-            order.merchant_id,
-        )
-        return Decision(Reply(status="opened", posting_id=posting_id, version=1, wallet_id=wallet_id), index, asked)
+    def _decided(self, posting_id: UUID) -> Decision | None:
+        """Earlier in this commit. What lies in the one before is durable first, and a conflict then tells of it."""
+        found = self.decided.get(posting_id)
+        if found is None and self.is_top and self.below is not None:
+            return self.below._decided(posting_id)
+        return found
 
-    def _close(self, order: CloseWallet, posting_id: UUID, asked: str) -> Decision:
-        account = self._find(order.wallet_id)
-        refusal = close_refusal(order, account)
-        if refusal is not None or account is None:
-            code, detail = refusal or (UNKNOWN_WALLET, "")
-            return self._refuse(order, posting_id, asked, code, detail, [])
-        account = self._writable(account)
-        index = self._record_wallet_order(order, posting_id, asked, order.wallet_id)
-        head = account.head
-        head.version += 1
-        head.closed = True
-        self._event(WalletAccount.Closed, order.wallet_id, head.version, {"reason": ""})
-        return Decision(
-            Reply(status="closed", posting_id=posting_id, version=1, wallet_id=order.wallet_id), index, asked
-        )
+    # the book, as far as it has been decided
 
-    # events
+    def find(self, wallet_id: UUID) -> Account | None:
+        """The account with this id."""
+        found = self.heads.accounts.get(wallet_id)
+        if found is None:
+            for batch in self._layers():
+                for account in batch.opened.values():
+                    if account.wallet_id == wallet_id:
+                        return account
+        return found
 
-    def _refuse(
-        self, order: Order, posting_id: UUID, asked: str, code: str, detail: str, lines: list[Line]
-    ) -> Decision:
+    def head_of(self, account: Account) -> WalletHead:
+        """A wallet's numbers; to read, never to change."""
+        head = self.overlay.get(account)
+        if head is None:
+            return account.head if self.below is None else self.below.head_of(account)
+        return head
+
+    def writable(self, account: Account) -> WalletHead:
+        """A wallet's numbers, to change."""
+        head = self.overlay.get(account)
+        if head is None:
+            head = self.overlay[account] = (account.head if self.below is None else self.below.head_of(account)).copy()
+        return head
+
+    def posting(self, posting_id: UUID) -> Posting | None:
+        """A posting to change: as its stream or an undecided batch has it."""
+        for batch in self._layers():
+            changed = batch.changed_postings.get(posting_id)
+            if changed is not None:
+                return changed
+        for batch in self._layers():
+            begun = [event for event in batch.stored if event.originator_id == posting_id]
+            if begun:
+                return fold(begun)
+        return self._lookup(posting_id) if self._lookup is not None else None
+
+    def monitor(self, monitor_id: UUID) -> Monitor | None:
+        """A monitor as far as it has been decided."""
+        for batch in self._layers():
+            if monitor_id in batch.monitors:
+                return batch.monitors[monitor_id]
+        return self.heads.monitors.get(monitor_id)
+
+    def claimed(self, claim_id: UUID) -> bool:
+        """Whether a reference belongs to another posting already."""
+        return claim_id in self.taken or any(claim_id in batch.claims for batch in self._layers())
+
+    def _layers(self) -> Iterator[Batch]:
+        layer: Batch | None = self
+        while layer is not None:
+            yield layer
+            layer = layer.below
+
+    def _account_of(self, address: str, currency: str, kind: str) -> Account:
+        """The account of a fact's line, in the overlay; opened with its first posting. Facts may overdraw it."""
+        name = (address, currency)
+        account = self.heads.named.get(name)
+        if account is None:
+            for batch in self._layers():
+                account = batch.opened.get(name)
+                if account is not None:
+                    break
+            else:
+                # Requests never take a chart account below zero: what merchants are owed is not ours to lend.
+                return self.open_account(address, currency, kind, 0 if kind == "liability" else None, None)
+        if account not in self.overlay:
+            self.writable(account)
+        return account
+
+    # rows
+
+    def open_account(
+        self, address: str, currency: str, kind: str, limit: int | None, merchant_id: str | None
+    ) -> Account:
+        """Open a wallet that there is not yet."""
+        wallet_id = self.heads.wallet_id(address, currency)
+        account = Account(wallet_id, address, currency, WalletHead(kind, limit, version=1))
+        self.overlay[account] = account.head
+        self.opened[address, currency] = account
         fields = {
-            "originator_topic": _POSTING,
-            "reference": order_reference(order),
-            "rule": order_rule(order),
-            "code": code,
-            "detail": detail,
-            "lines": lines,
-            "fingerprint": asked,
+            "originator_topic": _WALLET,
+            "address": address,
+            "currency": currency,
+            "account_kind": kind,
+            "overdraft_limit_minor": limit,
+            "merchant_id": merchant_id,
         }
-        index = self._event(Posting.Refused, posting_id, 1, fields)
-        self.refusals += 1
-        reply = Reply(status="refused", code=code, detail=detail, posting_id=posting_id, version=1)
-        return Decision(reply, index, asked)
+        self.store(wallet_id, 1, WalletAccount.Opened.TOPIC, fields)
+        return account
 
-    def _record_wallet_order(
-        self, order: OpenWallet | CloseWallet, posting_id: UUID, asked: str, wallet_id: UUID
-    ) -> int:
-        """A posting without lines: it moves nothing, it is what makes the key of the request final."""
-        metadata = {"wallet_id": str(wallet_id)}
-        return self._record(posting_id, order_reference(order), order_rule(order), None, self._at, [], metadata, asked)
-
-    def _record(
+    def record(
         self,
         posting_id: UUID,
         reference: str,
         rule: str,
-        cause_position: int | None,
         effective_at: datetime,
-        lines: list[Line],
+        lines: Sequence[Line],
         metadata: dict[str, str],
-        asked: str | None,
+        *,
+        cause: int | None = None,
+        asked: str | None = None,
+        external_reference: str | None = None,
+        reverts: UUID | None = None,
     ) -> int:
+        """Begin the stream of a posting that moves money (or, without lines, makes the key of a request final)."""
         self.postings += 1
-        return self._event(
-            Posting.Recorded,
-            posting_id,
-            1,
-            {
-                "originator_topic": _POSTING,
-                "reference": reference,
-                "rule": rule,
-                "cause_position": cause_position,
-                "effective_at": effective_at,
-                "lines": lines,
-                "metadata": metadata,
-                "fingerprint": asked,
-                "external_reference": None,
-                "reverts": None,
-            },
-        )
+        fields = {
+            "originator_topic": _POSTING,
+            "reference": reference,
+            "rule": rule,
+            "cause_position": cause,
+            "effective_at": effective_at,
+            "lines": lines,
+            "metadata": metadata,
+            "fingerprint": asked,
+            "external_reference": external_reference,
+            "reverts": reverts,
+        }
+        return self.store(posting_id, 1, Posting.Recorded.TOPIC, fields)
 
-    def _post_lines(self, posting_id: UUID, accounts: list[Account], lines: list[Line], effective_at: datetime) -> None:
+    def claim(self, reference: str, posting_id: UUID) -> None:
+        """Make a caller's reference this posting's own, for ever."""
+        claim_id = stream_id(self.heads.book, "claim", reference)
+        self.claims[claim_id] = posting_id
+        fields = {"originator_topic": _CLAIM, "reference": reference, "posting_id": posting_id}
+        self.store(claim_id, 1, Claim.Made.TOPIC, fields)
+
+    def post_lines(
+        self,
+        posting_id: UUID,
+        accounts: Sequence[Account],
+        lines: Sequence[Line],
+        effective_at: datetime,
+        *,
+        from_hold: bool = False,
+    ) -> list[LineAfter]:
+        """Move the money; lines that commit a hold take their part off what is held."""
         self.lines += len(lines)
-        at, append = self._at, self.events.append
+        text, effective, stamp = str(posting_id).encode(), _encode(effective_at), self._stamp
+        after: list[LineAfter] = []
         for number, account in enumerate(accounts):
-            head = account.head
-            amount = lines[number].amount_minor
+            head = self.overlay.get(account) or self.writable(account)
+            line = lines[number]
+            amount = line.amount_minor
+            if from_hold:
+                head.held -= reserved_minor(line, head.account_kind)
             head.version += 1
             head.posted += amount
-            # Written out instead of calling `_event`: most events of the log are made right here.
-            event: Any = _new(WalletAccount.Posted)
-            _set(
-                event,
-                "__dict__",
-                {
-                    "originator_id": account.wallet_id,
-                    "originator_version": head.version,
-                    "timestamp": at,
+            state = _POSTED_STATE % (text, number, amount, head.posted, head.held, effective, stamp)
+            self._row(account.wallet_id, head.version, _POSTED, state)
+            after.append(LineAfter(account.wallet_id, amount, head.posted, head.held))
+        self.watch(accounts)
+        return after
+
+    def hold_lines(self, posting_id: UUID, lines: Sequence[Line], sign: int) -> list[LineAfter]:
+        """Reserve (`sign` 1) or give back (-1) what these lines take off their wallets' available money."""
+        accounts = []
+        after: list[LineAfter] = []
+        for number, line in enumerate(lines):
+            account = self.find(line.wallet_id)
+            if account is None:
+                continue  # wallets are never forgotten: a hold's wallet exists
+            head = self.writable(account)
+            held = sign * reserved_minor(line, head.account_kind)
+            if held:
+                head.version += 1
+                head.held += held
+                fields = {
                     "posting_id": posting_id,
                     "line": number,
-                    "amount_minor": amount,
+                    "held_minor": held,
                     "posted_after": head.posted,
                     "held_after": head.held,
-                    "effective_at": effective_at,
-                },
-            )
-            append(event)
+                }
+                self.store(account.wallet_id, head.version, WalletAccount.Held.TOPIC, fields)
+                accounts.append(account)
+            after.append(LineAfter(account.wallet_id, line.amount_minor, head.posted, head.held))
+        self.watch(accounts)
+        return after
 
-    def _event(self, event_class: type, stream: UUID, version: int, fields: dict[str, Any]) -> int:
-        fields["originator_id"] = stream
-        fields["originator_version"] = version
-        fields["timestamp"] = self._at
-        event: Any = _new(event_class)
-        _set(event, "__dict__", fields)
-        self.events.append(event)
-        return len(self.events) - 1
+    def watch(self, accounts: Sequence[Account]) -> None:
+        """Record which thresholds these wallets have crossed."""
+        pending = any(batch.monitors for batch in self._layers())
+        for account in accounts:
+            if account.monitors or pending:
+                self._check(account)
 
-    # wallets
+    def _check(self, account: Account) -> None:
+        head = self.head_of(account)
+        begun = [m.id for batch in self._layers() for m in batch.monitors.values() if m.wallet_id == account.wallet_id]
+        for monitor_id in dict.fromkeys([*account.monitors, *begun]):
+            monitor = self.monitor(monitor_id)
+            if monitor is None or monitor.removed:
+                continue
+            balance = measured(head, monitor.measure)
+            if side_of(balance, monitor.threshold_minor) != monitor.side:
+                monitor = deepcopy(monitor)
+                monitor.cross(balance_minor=balance, wallet_version=head.version, at=self.at)
+                self.keep_monitor(monitor)
 
-    def _find(self, wallet_id: UUID) -> Account | None:
-        return self.overlay.get(wallet_id) or self._below.get(wallet_id) or self._heads.accounts.get(wallet_id)
+    def keep_monitor(self, monitor: Monitor) -> None:
+        """Write what happened to a monitor."""
+        self.monitors[monitor.id] = monitor
+        self.stored += [_to_stored(event) for event in monitor.collect_events()]
 
-    def _writable(self, account: Account) -> Account:
-        mine = self.overlay.get(account.wallet_id)
-        if mine is None:
-            mine = self.overlay[account.wallet_id] = account.copy()
-        return mine
+    def keep_posting(self, posting: Posting) -> None:
+        """Write what happened to a posting."""
+        self.changed_postings[posting.id] = posting
+        self.stored += [_to_stored(event) for event in posting.collect_events()]
 
-    def _account_of(self, address: str, currency: str, kind: str) -> Account:
-        """The wallet of a fact's line, opened with its first posting; facts may overdraw it without limit."""
-        wallet_id = self._heads.wallet_id(address, currency)
-        mine = self.overlay.get(wallet_id)
-        if mine is not None:
-            return mine
-        stored = self._below.get(wallet_id) or self._heads.accounts.get(wallet_id)
-        if stored is not None:
-            return self._writable(stored)
-        # Requests never take a chart account below zero: what merchants are owed is not ours to lend.
-        limit = 0 if kind == "liability" else None
-        return self._open_account(wallet_id, address, currency, kind, limit, None)
+    def keep_period(self, period: Period) -> None:
+        """Write a closing."""
+        self.period = period
+        self.stored += [_to_stored(event) for event in period.collect_events()]
 
-    def _open_account(
-        self, wallet_id: UUID, address: str, currency: str, kind: str, limit: int | None, merchant_id: str | None
-    ) -> Account:
-        account = Account(wallet_id, address, currency, WalletHead(kind, limit, version=1))
-        self.overlay[wallet_id] = account
-        self._event(
-            WalletAccount.Opened,
-            wallet_id,
-            1,
-            {
-                "originator_topic": _WALLET,
-                "address": address,
-                "currency": currency,
-                "account_kind": kind,
-                "overdraft_limit_minor": limit,
-                "merchant_id": merchant_id,
-            },
-        )
-        return account
+    def store(self, stream: UUID, version: int, topic: str, fields: dict[str, Any]) -> int:
+        """A row from the fields of an event; its place among the rows of the batch."""
+        fields["timestamp"] = self.at
+        return self._row(stream, version, topic, _encode(fields))
 
-
-def _line(wallet_id: UUID, account: Account | None, currency: str, amount_minor: int) -> Line:
-    return Line(wallet_id, account.address if account else "", currency, amount_minor)
+    def _row(self, stream: UUID, version: int, topic: str, state: bytes) -> int:
+        stored = _new(StoredEvent)
+        row = stored.__dict__  # filled directly: a frozen constructor costs more than all the rest of a line
+        row["originator_id"], row["originator_version"], row["topic"], row["state"] = stream, version, topic, state
+        self.stored.append(stored)
+        return len(self.stored) - 1

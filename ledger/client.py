@@ -16,10 +16,9 @@ from uuid import UUID
 
 import msgspec
 
+from ledger.frames import Frames
 from ledger.wire import (
     ENGINE_UNAVAILABLE,
-    CloseWallet,
-    Frames,
     FrameTooLong,
     OpenWallet,
     Ping,
@@ -32,9 +31,11 @@ from ledger.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
+
+    from domain.conditions import Condition
 
 PIECE = 1 << 16
 CONNECT_POLL_SECONDS = 0.02
@@ -144,11 +145,13 @@ class LedgerClient:
         currency: str,
         effective_at: datetime | None = None,
         metadata: Mapping[str, str] | None = None,
+        reference: str | None = None,
+        conditions: Sequence[Condition] = (),
+        dry_run: bool = False,
     ) -> Reply:
         """Move money between two wallets of one book; the reply is `posted`, `refused` (final) or `error`."""
         return self.ask(
             Transfer(
-                id=next(self._ids),
                 book=book,
                 key=key,
                 source=source,
@@ -157,6 +160,9 @@ class LedgerClient:
                 currency=currency,
                 effective_at=effective_at,
                 metadata=dict(metadata or {}),
+                reference=reference,
+                conditions=tuple(conditions),
+                dry_run=dry_run,
             )
         )
 
@@ -173,7 +179,6 @@ class LedgerClient:
         """Open an account of the chart; the reply is `opened` with `wallet_id`, `refused` or `error`."""
         return self.ask(
             OpenWallet(
-                id=next(self._ids),
                 book=book,
                 key=key,
                 address=address,
@@ -183,20 +188,17 @@ class LedgerClient:
             )
         )
 
-    def close_wallet(self, *, book: int, key: str, wallet_id: UUID) -> Reply:
-        """Close an empty wallet for ever; the reply is `closed`, `refused` or `error`."""
-        return self.ask(CloseWallet(id=next(self._ids), book=book, key=key, wallet_id=wallet_id))
-
     def wallet(self, *, book: int, wallet_id: UUID) -> Reply:
         """The wallet's numbers as last committed, in `wallet`; `error` with code `unknown_wallet` if there is none."""
-        return self.ask(ReadWallet(id=next(self._ids), book=book, wallet_id=wallet_id))
+        return self.ask(ReadWallet(book=book, wallet_id=wallet_id))
 
     def ping(self, *, book: int) -> Reply:
         """`found` when the engine is there and owns the book; raises EngineUnavailable while it does not write it."""
-        return self.ask(Ping(id=next(self._ids), book=book))
+        return self.ask(Ping(book=book))
 
     def ask(self, request: Request) -> Reply:
-        """Send one request and wait for its reply. Raises EngineUnavailable, FrameTooLong."""
+        """Send one request (its `id` is given here) and wait for its reply. Raises EngineUnavailable, FrameTooLong."""
+        request = msgspec.structs.replace(request, id=next(self._ids))
         connection = self._connected()
         answer = connection.send(request)
         try:

@@ -17,11 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import structlog
-from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
+from eventsourcing.persistence import IntegrityError, Tracking
 
-from domain.chart import account_kind
-from domain.errors import RuleViolation
-from domain.money import check_amount, check_currency
 from eventlog import snapshots
 from eventlog.connections import connect
 from eventlog.errors import FenceLost, LogUnavailable, WriterAlreadyRunning
@@ -29,32 +26,21 @@ from eventlog.mapper import LogMapper
 from eventlog.recorded import Meta
 from ledger import metrics
 from ledger.batch import Batch
-from ledger.decisions import Decision, order_posting_id, repeated
+from ledger.decisions import Decision, Recent, Settled, order_posting_id
 from ledger.facts import FactFeed
 from ledger.heads import Heads
 from ledger.intake import Ask, Fact, Intake, Taken
-from ledger.recall import Recent, Settled, recall
+from ledger.mistakes import mistake
+from ledger.recall import Recalled, posting_of, recall
 from ledger.refusals import UNKNOWN_WALLET
-from ledger.wire import (
-    ENGINE_UNAVAILABLE,
-    OpenWallet,
-    Order,
-    Ping,
-    ReadWallet,
-    Reply,
-    Request,
-    Transfer,
-    fingerprint,
-)
+from ledger.wire import ENGINE_UNAVAILABLE, Ping, ReadWallet, Reply, Request, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-    from uuid import UUID
 
     from eventlog.fenced import FencedRecorder
 
-KEY_LENGTH_MAX = 200
 SNAPSHOT_EVERY_LINES = 100_000
 PATIENCE_SECONDS = 2.0  # requests wait so long for a lost lock to come back before their askers are told to ask again
 RETRY_SECONDS = 0.1
@@ -76,8 +62,8 @@ class Flight:
     asks: list[Ask]
     facts: list[Fact]
     batch: Batch
-    decisions: list[Decision | Reply]
-    stored: list[StoredEvent]
+    decisions: list[Decision]
+    recalled: Recalled
     result: Future[list[int]] | None = None
 
 
@@ -122,13 +108,13 @@ class PostingEngine:
         """Take a request; `answer` is called once: at once for reads and mistakes, else after the commit."""
         heads = self._heads.get(request.book)
         if heads is None:
-            answer(_mistake("unknown_book", f"this engine does not own book {request.book}"))
+            answer(_error("unknown_book", f"this engine does not own book {request.book}"))
         elif isinstance(request, ReadWallet | Ping):
             answer(self._look(request, heads))
         else:
-            mistake = _order_mistake(request)
-            if mistake is not None:
-                answer(mistake)
+            wrong = mistake(request)
+            if wrong is not None:
+                answer(wrong)
                 return
             self._intake.ask(Ask(request, order_posting_id(request), fingerprint(request), answer))
             if self._ended.is_set():  # looked at after queueing, so that no request slips past the last withdrawal
@@ -136,12 +122,12 @@ class PostingEngine:
 
     def _look(self, request: ReadWallet | Ping, heads: Heads) -> Reply:
         if not self._owning.is_set():
-            return _mistake(ENGINE_UNAVAILABLE, f"this engine does not hold the lock of book {request.book} now")
+            return _error(ENGINE_UNAVAILABLE, f"this engine does not hold the lock of book {request.book} now")
         if isinstance(request, Ping):
             return Reply(status="found", position=heads.position)
         account = heads.accounts.get(request.wallet_id)
         if account is None:
-            return _mistake(UNKNOWN_WALLET, f"book {request.book} has no wallet {request.wallet_id}")
+            return _error(UNKNOWN_WALLET, f"book {request.book} has no wallet {request.wallet_id}")
         return Reply(status="found", wallet_id=request.wallet_id, wallet=account.numbers())
 
     # running
@@ -222,7 +208,7 @@ class PostingEngine:
 
     def _turn_away(self, reason: str) -> None:
         for ask in self._intake.withdraw():
-            ask.answer(_mistake(ENGINE_UNAVAILABLE, f"{reason}; ask again with the same key"))
+            ask.answer(_error(ENGINE_UNAVAILABLE, f"{reason}; ask again with the same key"))
 
     # posting
 
@@ -243,11 +229,11 @@ class PostingEngine:
     def _post_book(self, heads: Heads, asks: list[Ask], facts: list[Fact], side: psycopg.Connection[Any]) -> None:
         """Decide on top of the batch that is still on its way, then let this one follow it."""
         before = self._flight
-        flight = self._decided(heads, asks, facts, {}, before)
+        flight = self._decided(heads, asks, facts, side, below=before)
         if self._land(side) and before is not None and before.heads is heads:
-            flight = self._decided(heads, asks, facts, {})  # what it was decided on did not come about
+            flight = self._decided(heads, asks, facts, side)  # what it was decided on did not come about
         if self._intake.queued < OVERLAP_QUEUED:  # nothing to do meanwhile: a hand-over would only cost time
-            self._answer(flight, self._committed(flight, side))
+            self._answer(*self._committed(flight, side))
         else:
             flight.result = self._writer.submit(self._append, flight)
             self._flight = flight
@@ -262,102 +248,81 @@ class PostingEngine:
             return False
         try:
             try:
-                positions, again = flight.result.result(), False
+                self._answer(flight, flight.result.result())
             except IntegrityError as conflict:
-                flight = self._decided_anew(flight, {}, conflict, side)
-                positions, again = self._committed(flight, side), True
-            self._answer(flight, positions)
+                self._answer(*self._committed(self._decided_anew(flight, conflict, side), side))
+                return True
         except BaseException:
             self._intake.ask_again(flight.asks)
             raise
-        return again
+        return False
 
-    def _committed(self, flight: Flight, side: psycopg.Connection[Any]) -> list[int]:
-        """The positions of a batch, decided again as often as keys of it turn out to be decided already."""
-        settled: dict[UUID, Settled] = {}
+    def _committed(self, flight: Flight, side: psycopg.Connection[Any]) -> tuple[Flight, list[int]]:
+        """A batch and its positions; decided again as often as keys of it turn out to be decided already."""
         while True:
             try:
-                return self._append(flight)
+                return flight, self._append(flight)
             except IntegrityError as conflict:
-                again = self._decided_anew(flight, settled, conflict, side)
-                flight.batch, flight.decisions, flight.stored = again.batch, again.decisions, again.stored
+                flight = self._decided_anew(flight, conflict, side)
 
-    def _decided_anew(
-        self, flight: Flight, settled: dict[UUID, Settled], conflict: IntegrityError, side: psycopg.Connection[Any]
-    ) -> Flight:
-        found = recall(side, flight.batch.posting_ids)
+    def _decided_anew(self, flight: Flight, conflict: IntegrityError, side: psycopg.Connection[Any]) -> Flight:
+        found = recall(side, flight.batch.deciding_ids)
         if not found:
             raise HeadsOutdated(str(conflict)) from conflict
-        settled |= found
-        return self._decided(flight.heads, flight.asks, flight.facts, settled)
+        recalled = Recalled(flight.recalled.settled | found.settled, flight.recalled.taken | found.taken)
+        return self._decided(flight.heads, flight.asks, flight.facts, side, recalled)
 
     def _decided(
         self,
         heads: Heads,
         asks: list[Ask],
         facts: list[Fact],
-        settled: dict[UUID, Settled],
-        before: Flight | None = None,
+        side: psycopg.Connection[Any],
+        recalled: Recalled | None = None,
+        below: Flight | None = None,
     ) -> Flight:
-        """A batch ready to be appended; `before` is one of the same book that is not committed yet."""
-        below = before.batch.overlay if before is not None and before.heads is heads else {}
-        batch = Batch(heads, self._clock(), settled, below)
-        decisions = [self._decide(batch, ask, settled) for ask in asks]
+        """A batch ready to be appended; `below` is one that is not committed yet, of whatever book."""
+        recalled = recalled or Recalled({}, set())
+        batch = Batch(
+            heads,
+            self._clock(),
+            known=(recalled.settled, self._recent),
+            posted=recalled.settled,
+            taken=recalled.taken,
+            below=below.batch if below is not None and below.heads is heads else None,
+            lookup=lambda posting_id: posting_of(side, posting_id, heads.book),
+        )
+        decisions = [batch.request(ask.order, ask.posting_id, ask.fingerprint) for ask in asks]
         for fact in facts:
             if fact.draft is not None:
                 batch.fact(fact.draft, fact.position)
-        stored = [self._mapper.to_stored_event(event) for event in batch.events]
-        return Flight(heads, asks, facts, batch, decisions, stored)
-
-    def _decide(self, batch: Batch, ask: Ask, settled: dict[UUID, Settled]) -> Decision | Reply:
-        found = settled.get(ask.posting_id) or self._recent.get(ask.posting_id)
-        if found is None:
-            return batch.request(ask.order, ask.posting_id, ask.fingerprint)
-        metrics.REPLAYS.inc()
-        return repeated(found.reply, found.fingerprint == ask.fingerprint)
+        return Flight(heads, asks, facts, batch, decisions, recalled)
 
     def _append(self, flight: Flight) -> list[int]:
         """Write a batch. `insert_events` and not `save`: there is no aggregate to collect events from, and the
         library's bookkeeping per event would cost as much as the posting. Nothing in memory changes here."""
         book = flight.heads.book
         tracking = Tracking(f"engine/{book}", flight.facts[-1].position) if flight.facts else None
-        if not flight.stored:
+        stored = flight.batch.stored
+        if not stored:
             if tracking is not None:  # facts that post nothing are done with all the same
                 self._recorder.advance(tracking)
             return []
         with metrics.COMMIT.time():
-            return list(self._recorder.insert_events(flight.stored, tracking, book=book, meta=self._meta) or [])
+            return list(self._recorder.insert_events(stored, tracking, book=book, meta=self._meta) or [])
 
     def _answer(self, flight: Flight, positions: list[int]) -> None:
         """Take a committed batch into memory and tell its askers."""
         batch = flight.batch
         if positions:
-            flight.heads.merge(batch.overlay, positions[-1])
+            batch.merge(positions[-1])
         self._lines_since_snapshot += batch.lines
-        metrics.count(batch)
+        metrics.count(batch, flight.decisions)
         for posting_id, decision in batch.decided.items():
             self._recent.put(posting_id, Settled(decision.fingerprint, decision.placed(positions)))
-        for ask, decided in zip(flight.asks, flight.decisions, strict=True):
-            ask.answer(decided.placed(positions) if isinstance(decided, Decision) else decided)
+        for ask, decision in zip(flight.asks, flight.decisions, strict=True):
+            ask.answer(decision.placed(positions))
 
 
-def _mistake(code: str, detail: str) -> Reply:
+def _error(code: str, detail: str) -> Reply:
     return Reply(status="error", code=code, detail=detail)
-
-
-def _order_mistake(order: Order) -> Reply | None:
-    """What makes a request no request at all: nothing is recorded and its key is not used up."""
-    if not 0 < len(order.key) <= KEY_LENGTH_MAX:
-        return _mistake("bad_request", f"key must have 1 to {KEY_LENGTH_MAX} characters")
-    try:
-        if isinstance(order, Transfer):
-            check_amount(order.amount_minor)
-            check_currency(order.currency)
-        elif isinstance(order, OpenWallet):
-            account_kind(order.address)
-            check_currency(order.currency)
-            if order.overdraft_limit_minor is not None and order.overdraft_limit_minor < 0:
-                return _mistake("overdraft_limit_negative", "overdraft_limit_minor must be zero or more, or null")
-    except RuleViolation as violation:
-        return _mistake(violation.code, violation.message)
-    return None

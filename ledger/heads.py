@@ -1,4 +1,4 @@
-"""The wallets of a book as the engine holds them in memory, and how they are read from the log at a start.
+"""A book as the engine holds it in memory: its wallets, monitors and closed period, as last committed.
 
 A head is what the next line needs: version, posted, held. Memory is never evidence: it is read from one disposable
 snapshot row per wallet and the log's tail, and thrown away whenever the writer lock was lost.
@@ -10,17 +10,33 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from domain.ids import stream_id, wallet_stream_id
+from domain.monitor import Monitor
+from domain.period import Period
 from domain.wallet import WalletAccount, WalletHead
 from eventlog.snapshots import WalletSnapshot
 from ledger.wire import WalletNumbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from eventlog.mapper import LogMapper
     from eventlog.recorded import Recorded
 
-WALLET_TOPICS = (WalletAccount.Opened.TOPIC, WalletAccount.Posted.TOPIC, WalletAccount.Closed.TOPIC)
+_OPENED = WalletAccount.Opened.TOPIC
+_POSTED = WalletAccount.Posted.TOPIC
+_HELD = WalletAccount.Held.TOPIC
+WALLET_TOPICS = (
+    _OPENED,
+    _POSTED,
+    _HELD,
+    WalletAccount.Frozen.TOPIC,
+    WalletAccount.Unfrozen.TOPIC,
+    WalletAccount.Closed.TOPIC,
+    WalletAccount.Reopened.TOPIC,
+    WalletAccount.LimitChanged.TOPIC,
+    WalletAccount.MetadataChanged.TOPIC,
+)
+BOOK_TOPICS = (Period.Closed.TOPIC, Monitor.Created.TOPIC, Monitor.Crossed.TOPIC, Monitor.Removed.TOPIC)
 READ_EVENTS = 10_000
 # No horizon is needed to read wallet streams under the book's lock: nobody else can be writing them.
 LATEST = 2**63 - 1
@@ -31,27 +47,20 @@ class SnapshotsUnusable(Exception):
 
 
 class Account:
-    """One wallet: its head plus the identity that events and replies name."""
+    """One wallet: the identity that events and replies name, and its head as last committed."""
 
-    __slots__ = ("address", "currency", "head", "wallet_id")
+    __slots__ = ("address", "currency", "head", "monitors", "wallet_id")
 
     def __init__(self, wallet_id: UUID, address: str, currency: str, head: WalletHead) -> None:
         self.wallet_id = wallet_id
         self.address = address
         self.currency = currency
         self.head = head
+        self.monitors: tuple[UUID, ...] = ()
 
-    def copy(self) -> Account:
-        """A twin to change while its batch is not committed yet."""
-        head = self.head
-        twin = WalletHead(
-            head.account_kind, head.overdraft_limit_minor, head.posted, head.held, head.version, head.closed
-        )
-        return Account(self.wallet_id, self.address, self.currency, twin)
-
-    def numbers(self) -> WalletNumbers:
-        """The wallet as replies show it."""
-        head = self.head
+    def numbers(self, head: WalletHead | None = None) -> WalletNumbers:
+        """The wallet as replies show it; `head` for one that is not committed."""
+        head = head or self.head
         return WalletNumbers(
             wallet_id=self.wallet_id,
             address=self.address,
@@ -60,6 +69,8 @@ class Account:
             posted_minor=head.posted,
             held_minor=head.held,
             available_minor=head.available,
+            overdraft_limit_minor=head.overdraft_limit_minor,
+            frozen=head.frozen,
             closed=head.closed,
         )
 
@@ -73,38 +84,55 @@ class LogRows(Protocol):
 
 
 class Heads:
-    """All wallets of one book as last committed. Written by the engine's thread; others may read single accounts."""
+    """All of one book as last committed. Written by the engine's thread; others may read single accounts."""
 
     def __init__(self, book: int) -> None:
         self.book = book
         self.position = 0
         self.accounts: dict[UUID, Account] = {}
-        self._ids: dict[tuple[str, str], UUID] = {}
-        self._changed: set[UUID] = set()
+        self.named: dict[tuple[str, str], Account] = {}
+        self.monitors: dict[UUID, Monitor] = {}
+        self.period: Period | None = None
+        self._changed: set[Account] = set()
         self._round = 0
 
     def wallet_id(self, address: str, currency: str) -> UUID:
-        """The stream id of an address in a currency, remembered because hashing it costs more than the line itself."""
-        known = self._ids.get((address, currency))
-        if known is None:
-            known = self._ids[address, currency] = wallet_stream_id(self.book, address, currency)
-        return known
+        """The stream id of an address in a currency."""
+        known = self.named.get((address, currency))
+        return known.wallet_id if known is not None else wallet_stream_id(self.book, address, currency)
 
-    def merge(self, overlay: dict[UUID, Account], position: int) -> None:
+    def merge(self, overlay: Mapping[Account, WalletHead], opened: Iterable[Account], position: int) -> None:
         """Take over what a batch changed, once its commit has succeeded; `position` is that of its last event."""
-        self.accounts.update(overlay)
+        for account, head in overlay.items():
+            account.head = head
+        for account in opened:
+            self.add(account)
         self._changed.update(overlay)
         self.position = position
+
+    def add(self, account: Account) -> None:
+        """Know an account by its id and by its name."""
+        self.accounts[account.wallet_id] = account
+        self.named[account.address, account.currency] = account
+
+    def watch(self, monitor: Monitor) -> None:
+        """Take over a monitor as last committed."""
+        self.monitors[monitor.id] = monitor
+        account = self.accounts.get(monitor.wallet_id)
+        if account is not None:
+            others = tuple(each for each in account.monitors if each != monitor.id)
+            account.monitors = others if monitor.removed else (*others, monitor.id)
 
     def load(self, snapshots: Sequence[WalletSnapshot], log: LogRows, mapper: LogMapper) -> int:
         """Read the book anew; answers how many events were folded. Snapshots that do not fit the log are left aside."""
         try:
             self._reset()
             self._restore(snapshots)
-            return self._fold(log, mapper)
+            folded = self._fold(log, mapper)
         except SnapshotsUnusable:
             self._reset()
-            return self._fold(log, mapper)
+            folded = self._fold(log, mapper)
+        return folded + self._fold_book(log, mapper)
 
     @property
     def changed(self) -> int:
@@ -119,7 +147,7 @@ class Heads:
         """
         if not self._changed:
             return []
-        rows = [self._row(self.accounts[wallet_id]) for wallet_id in self._changed]
+        rows = [self._row(account) for account in self._changed]
         count = {"wallets": len(self.accounts)}
         rows.append(WalletSnapshot(self._counter, self.book, self._round + 1, self.position, count))
         return rows
@@ -143,11 +171,15 @@ class Heads:
             "posted": head.posted,
             "held": head.held,
             "closed": head.closed,
+            "frozen": head.frozen,
         }
         return WalletSnapshot(account.wallet_id, self.book, head.version, self.position, state)
 
     def _reset(self) -> None:
         self.accounts.clear()
+        self.named.clear()
+        self.monitors.clear()
+        self.period = None
         self._changed.clear()
         self.position = 0
 
@@ -166,39 +198,62 @@ class Heads:
                 state["held"],
                 row.version,
                 state["closed"],
+                state["frozen"],
             )
-            self.accounts[row.stream_id] = Account(row.stream_id, state["address"], state["currency"], head)
+            self.add(Account(row.stream_id, state["address"], state["currency"], head))
         if snapshots and counted != len(self.accounts):
             raise SnapshotsUnusable(f"{len(self.accounts)} snapshot rows, {counted} wallets")
 
     def _fold(self, log: LogRows, mapper: LogMapper) -> int:
         folded = 0
-        for row in _rows(log, self.book, self.position):
+        for row in _rows(log, self.book, self.position, WALLET_TOPICS):
             self._apply(row, mapper.decode(row))
-            self._changed.add(row.stream_id)
             self.position = row.position
             folded += 1
         return folded
 
     def _apply(self, row: Recorded, event: Any) -> None:
-        if row.topic == WalletAccount.Opened.TOPIC:
+        if row.topic == _OPENED:
             head = WalletHead(event.account_kind, event.overdraft_limit_minor, version=row.version)
-            self.accounts[row.stream_id] = Account(row.stream_id, event.address, event.currency, head)
-            return
-        account = self.accounts.get(row.stream_id)
-        if account is None or account.head.version != row.version - 1:
-            raise SnapshotsUnusable(f"wallet {row.stream_id} has no version {row.version - 1} in memory")
-        account.head.version = row.version
-        if row.topic == WalletAccount.Posted.TOPIC:
-            account.head.posted = event.posted_after
-            account.head.held = event.held_after
+            account: Account | None = Account(row.stream_id, event.address, event.currency, head)
+            self.add(account)  # type: ignore[arg-type]  # narrowed by the line above
         else:
-            account.head.closed = True
+            account = self.accounts.get(row.stream_id)
+            if account is None or account.head.version != row.version - 1:
+                raise SnapshotsUnusable(f"wallet {row.stream_id} has no version {row.version - 1} in memory")
+            apply_to_head(account.head, row.topic, event)
+            account.head.version = row.version
+        self._changed.add(account)  # type: ignore[arg-type]
+
+    def _fold_book(self, log: LogRows, mapper: LogMapper) -> int:
+        """Monitors and closings: few events, always read whole."""
+        folded = 0
+        for row in _rows(log, self.book, 0, BOOK_TOPICS):
+            event = mapper.decode(row)
+            if row.topic == Period.Closed.TOPIC:
+                self.period = event.mutate(self.period)
+            else:
+                self.watch(event.mutate(self.monitors.get(row.stream_id)) or self.monitors[row.stream_id])
+            folded += 1
+        return folded
 
 
-def _rows(log: LogRows, book: int, after: int) -> Iterator[Recorded]:
-    """The wallet events of a book after a position, committed ones all included."""
-    while rows := log.read(after, READ_EVENTS, topics=WALLET_TOPICS, books=[book], until=LATEST):
+def apply_to_head(head: WalletHead, topic: str, event: Any) -> None:
+    """What an event of a wallet, other than its opening, changes about its head (not its version)."""
+    if topic in (_POSTED, _HELD):
+        head.posted = event.posted_after
+        head.held = event.held_after
+    elif topic == WalletAccount.LimitChanged.TOPIC:
+        head.overdraft_limit_minor = event.overdraft_limit_minor
+    elif topic in (WalletAccount.Frozen.TOPIC, WalletAccount.Unfrozen.TOPIC):
+        head.frozen = topic == WalletAccount.Frozen.TOPIC
+    elif topic in (WalletAccount.Closed.TOPIC, WalletAccount.Reopened.TOPIC):
+        head.closed = topic == WalletAccount.Closed.TOPIC
+
+
+def _rows(log: LogRows, book: int, after: int, topics: Sequence[str]) -> Iterator[Recorded]:
+    """Events of a book after a position, committed ones all included."""
+    while rows := log.read(after, READ_EVENTS, topics=topics, books=[book], until=LATEST):
         yield from rows
         after = rows[-1].position
 

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from prometheus_client import Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ledger.batch import Batch
+    from ledger.decisions import Decision
 
 POSTINGS = Counter("daybook_engine_postings_total", "Postings committed, by result", ["result"])
 LINES = Counter("daybook_engine_lines_total", "Wallet lines committed")
@@ -29,10 +32,11 @@ COMMIT = Histogram(
 QUEUE = Gauge("daybook_engine_queued_requests", "Requests that wait for a batch")
 
 
-def count(batch: Batch) -> None:
-    """What a committed batch adds to the counters."""
+def count(batch: Batch, decisions: Sequence[Decision]) -> None:
+    """What a committed batch and its answers add to the counters."""
     LINES.inc(batch.lines)
     POSTINGS.labels("posted").inc(batch.postings)
     POSTINGS.labels("refused").inc(batch.refusals)
     SUSPENSE.inc(batch.to_suspense)
+    REPLAYS.inc(sum(decision.reply.replayed for decision in decisions))
     BATCH.observe(batch.postings + batch.refusals)

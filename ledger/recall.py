@@ -1,92 +1,111 @@
-"""Looks decided keys up in the log: the answer to a repeated request is the one that was recorded, however long ago."""
+"""Looks up in the log what was decided before: the answer to a repeated request is the one that was recorded, however
+long ago, and a posting is what its stream says."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from domain.claim import Claim
 from domain.posting import Posting
 from domain.wallet import WalletAccount
-from ledger.wire import Reply, Status
+from eventlog.mapper import LogMapper
+from eventlog.recorded import Recorded
+from ledger.decisions import STATUS_OF_RULE, Settled
+from ledger.wire import LineAfter, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import psycopg
+    from eventsourcing.persistence import StoredEvent
 
-POSTINGS = "select stream_id, position, topic, state from log.events where stream_id = any(%b::uuid[]) and version = 1"
-# A transfer's two lines were appended right behind its posting, so their positions are known.
+BEGUN = "select stream_id, position, topic, state from log.events where stream_id = any(%b::uuid[]) and version = 1"
+# The lines of a posting were appended right behind it, so their positions are known.
 LINES = """
-select state from unnest(%b::bigint[]) p(position) join log.events e on e.position = p.position
+select stream_id, state from unnest(%b::bigint[]) p(position) join log.events e on e.position = p.position
  where e.topic = %b order by e.position
 """
-TRANSFER_LINES = 2
-_STATUS: Final[dict[str, Status]] = {"transfer": "posted", "wallet-opening": "opened", "wallet-closing": "closed"}
+STREAM = """
+select position, book, stream_id, version, topic, recorded_at, meta, state from log.events
+ where stream_id = %b and book = %b and starts_with(topic, 'posting.') order by version
+"""
+_mapper = LogMapper()
 
 
-class Settled(NamedTuple):
-    """A key that is decided: what was asked (`fingerprint`) and what was answered."""
+class Recalled(NamedTuple):
+    """Of the streams that a batch wanted to begin: decisions recorded already, and references that are taken."""
 
-    fingerprint: str | None
-    reply: Reply
+    settled: dict[UUID, Settled]
+    taken: set[UUID]
 
-
-class Recent:
-    """The latest decisions in memory, least recently used ones dropped: most repeats come within seconds."""
-
-    def __init__(self, size_max: int = 100_000) -> None:
-        self._size_max = size_max
-        self._settled: OrderedDict[UUID, Settled] = OrderedDict()
-
-    def get(self, posting_id: UUID) -> Settled | None:
-        """The decision, if it is still remembered."""
-        found = self._settled.get(posting_id)
-        if found is not None:
-            self._settled.move_to_end(posting_id)
-        return found
-
-    def put(self, posting_id: UUID, settled: Settled) -> None:
-        """Remember a decision that is durable."""
-        self._settled[posting_id] = settled
-        if len(self._settled) > self._size_max:
-            self._settled.popitem(last=False)
-
-    def clear(self) -> None:
-        """Forget everything; the log remembers."""
-        self._settled.clear()
+    def __bool__(self) -> bool:
+        return bool(self.settled or self.taken)
 
 
-def recall(connection: psycopg.Connection[Any], posting_ids: Sequence[UUID]) -> dict[UUID, Settled]:
-    """Those of the postings that are in the log, with the replies their requests got."""
-    rows = connection.execute(POSTINGS, [list(posting_ids)], binary=True).fetchall()
-    settled: dict[UUID, Settled] = {}
-    for posting_id, position, topic, state in rows:
+def recall(connection: psycopg.Connection[Any], stream_ids: Sequence[UUID]) -> Recalled:
+    """Those of the streams that are in the log, with the replies their requests got."""
+    found = Recalled({}, set())
+    for stream_id, position, topic, state in connection.execute(BEGUN, [list(stream_ids)], binary=True).fetchall():
+        if topic == Claim.Made.TOPIC:
+            found.taken.add(stream_id)
+            continue
         fields = msgspec.json.decode(state)
         if topic == Posting.Refused.TOPIC:
             reply = Reply(
                 status="refused",
                 code=fields["code"],
                 detail=fields["detail"],
-                posting_id=posting_id,
+                posting_id=stream_id,
                 version=1,
                 position=position,
             )
         else:
-            reply = _recorded(connection, posting_id, position, fields)
-        settled[posting_id] = Settled(fields["fingerprint"], reply)
-    return settled
+            reply = _recorded(connection, stream_id, position, fields, moved=topic == Posting.Recorded.TOPIC)
+        found.settled[stream_id] = Settled(fields["fingerprint"], reply)
+    return found
 
 
-def _recorded(connection: psycopg.Connection[Any], posting_id: UUID, position: int, fields: dict[str, Any]) -> Reply:
-    rule = fields["rule"]
-    reply = Reply(status=_STATUS.get(rule, "posted"), posting_id=posting_id, version=1, position=position)
-    if rule != "transfer":
-        wallet_id = fields["metadata"].get("wallet_id")
-        return msgspec.structs.replace(reply, wallet_id=UUID(wallet_id) if wallet_id else None)
-    positions = [position + 1 + line for line in range(TRANSFER_LINES)]
-    lines = connection.execute(LINES, [positions, WalletAccount.Posted.TOPIC], binary=True).fetchall()
-    after = [msgspec.json.decode(row[0])["posted_after"] for row in lines]
-    return msgspec.structs.replace(reply, source_posted_after=after[0], destination_posted_after=after[1])
+def _recorded(
+    connection: psycopg.Connection[Any], posting_id: UUID, position: int, fields: dict[str, Any], *, moved: bool
+) -> Reply:
+    lines: tuple[LineAfter, ...] = ()
+    if moved and fields["lines"]:
+        positions = [position + 1 + line for line in range(len(fields["lines"]))]
+        rows = connection.execute(LINES, [positions, WalletAccount.Posted.TOPIC], binary=True).fetchall()
+        lines = tuple(_line(wallet_id, msgspec.json.decode(state)) for wallet_id, state in rows)
+    notes = {} if fields["lines"] else fields["metadata"]  # of a posting that moves money they are the caller's own
+    return Reply(
+        status=STATUS_OF_RULE.get(fields["rule"], "posted"),
+        posting_id=posting_id,
+        version=1,
+        position=position,
+        lines=lines,
+        wallet_id=UUID(notes["wallet_id"]) if "wallet_id" in notes else None,
+        target_id=UUID(notes["target_id"]) if "target_id" in notes else None,
+    )
+
+
+def _line(wallet_id: UUID, fields: dict[str, Any]) -> LineAfter:
+    return LineAfter(wallet_id, fields["amount_minor"], fields["posted_after"], fields["held_after"])
+
+
+def posting_of(connection: psycopg.Connection[Any], posting_id: UUID, book: int) -> Posting | None:
+    """A posting of a book as its stream tells it, or None."""
+    rows = connection.execute(STREAM, [posting_id, book], prepare=True, binary=True).fetchall()
+    posting: Posting | None = None
+    for row in rows:
+        posting = _mapper.decode(Recorded._make(row)).mutate(posting)
+    return posting
+
+
+def fold(stored: Sequence[StoredEvent]) -> Posting:
+    """A posting from rows that are not in the log yet, its first one included."""
+    posting: Any = None
+    for row in stored:
+        event: Any = _mapper.to_domain_event(row)
+        posting = event.mutate(posting)
+    folded: Posting = posting
+    return folded

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 import structlog
 
-from ledger.wire import Frames, FrameTooLong, Reply, Request, frame, read_request, request_id
+from ledger.frames import Frames
+from ledger.wire import FrameTooLong, Reply, Request, frame, read_request, request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

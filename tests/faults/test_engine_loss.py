@@ -149,7 +149,7 @@ def test_a_transfer_is_answered_when_posted_and_its_answer_outlives_the_engine(
         assert remembered(second.engine) == folded(second.recorder)
     finally:
         second.stop()
-    assert (reply.status, reply.replayed, reply.destination_posted_after) == ("posted", False, -10)
+    assert (reply.status, reply.replayed, reply.lines[1].posted_after) == ("posted", False, -10)
     assert reply.position > 0
     assert reply.posting_id == stream_id(BOOK, "posting", "transfer/k")
     assert (refused.status, refused.code) == ("refused", "insufficient_funds")

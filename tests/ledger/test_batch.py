@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
@@ -16,7 +18,7 @@ from eventlog.mapper import LogMapper
 from ledger.batch import Batch
 from ledger.decisions import Decision, order_posting_id
 from ledger.heads import Heads, balances
-from ledger.wire import CloseWallet, OpenWallet, Order, Transfer, fingerprint
+from ledger.wire import ChangeWallet, OpenWallet, Order, Transfer, fingerprint
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 BOOK = 7
@@ -24,6 +26,12 @@ BOOK = 7
 
 def decide(batch: Batch, order: Order) -> Decision:
     return batch.request(order, order_posting_id(order), fingerprint(order))
+
+
+def made(batch: Batch) -> list[Any]:
+    """The events of a batch, read back from its rows."""
+    mapper = LogMapper()
+    return [mapper.to_domain_event(row) for row in batch.stored]
 
 
 def open_wallet(address: str, currency: str = "EUR", limit: int | None = 0) -> OpenWallet:
@@ -59,7 +67,7 @@ def heads() -> Heads:
         decide(batch, open_wallet(address))
     decide(batch, open_wallet("wallet:dora", "USD"))
     batch.fact(sale("top-up", 10_000, "wallet:alice"), 1)
-    heads.merge(batch.overlay, 1)
+    batch.merge(1)
     return heads
 
 
@@ -70,8 +78,8 @@ def posted(heads: Heads, address: str) -> int:
 def test_a_transfer_debits_the_source_and_credits_the_destination(heads: Heads) -> None:
     batch = Batch(heads, AT)
     reply = decide(batch, transfer(heads, "k", "wallet:alice", "wallet:bob", 2_500)).reply
-    assert (reply.status, reply.source_posted_after, reply.destination_posted_after) == ("posted", -7_500, -2_500)
-    recorded, first, second = batch.events
+    assert (reply.status, [line.posted_after for line in reply.lines]) == ("posted", [-7_500, -2_500])
+    recorded, first, second = made(batch)
     assert isinstance(recorded, Posting.Recorded)
     assert [line.amount_minor for line in recorded.lines] == [2_500, -2_500]
     assert (first.posted_after, second.posted_after) == (-7_500, -2_500)
@@ -81,7 +89,7 @@ def test_nothing_changes_in_memory_before_the_merge(heads: Heads) -> None:
     batch = Batch(heads, AT)
     decide(batch, transfer(heads, "k", "wallet:alice", "wallet:bob", 2_500))
     assert posted(heads, "wallet:alice") == -10_000
-    heads.merge(batch.overlay, 9)
+    batch.merge(9)
     assert (posted(heads, "wallet:alice"), posted(heads, "wallet:bob")) == (-7_500, -2_500)
 
 
@@ -89,7 +97,7 @@ def test_a_request_that_would_overdraw_is_refused_as_an_event_and_moves_nothing(
     batch = Batch(heads, AT)
     reply = decide(batch, transfer(heads, "k", "wallet:alice", "wallet:bob", 10_001)).reply
     assert (reply.status, reply.code) == ("refused", "insufficient_funds")
-    assert [type(event) for event in batch.events] == [Posting.Refused]
+    assert [type(event) for event in made(batch)] == [Posting.Refused]
     assert not batch.overlay
 
 
@@ -146,7 +154,7 @@ def test_the_same_key_twice_in_one_batch_is_answered_twice_and_posted_once(heads
     order = transfer(heads, "k", "wallet:alice", "wallet:bob", 2_500)
     first, again = decide(batch, order), decide(batch, order)
     assert (first.reply.replayed, again.reply.replayed) == (False, True)
-    assert again.reply.source_posted_after == first.reply.source_posted_after
+    assert again.reply.lines == first.reply.lines
     assert batch.postings == 1
 
 
@@ -160,22 +168,22 @@ def test_the_same_key_for_another_request_is_an_error(heads: Heads) -> None:
 
 def test_a_closed_wallet_refuses_requests_and_sends_facts_to_suspense(heads: Heads) -> None:
     batch = Batch(heads, AT)
-    close = CloseWallet(book=BOOK, key="close", wallet_id=heads.wallet_id("wallet:bob", "EUR"))
-    assert decide(batch, close).reply.status == "closed"
+    close = ChangeWallet(book=BOOK, key="close", change="close", wallet_id=heads.wallet_id("wallet:bob", "EUR"))
+    assert decide(batch, close).reply.status == "changed"
     assert decide(batch, transfer(heads, "k", "wallet:alice", "wallet:bob", 1)).reply.code == "wallet_closed"
     batch.fact(sale("late", 500, "wallet:bob"), 2)
-    heads.merge(batch.overlay, 2)
+    batch.merge(2)
     assert (posted(heads, "wallet:bob"), posted(heads, "suspense:psp")) == (0, -500)
-    recorded = next(e for e in batch.events if isinstance(e, Posting.Recorded) and e.reference == "late")
+    recorded = next(e for e in made(batch) if isinstance(e, Posting.Recorded) and e.reference == "late")
     assert recorded.metadata == {"order": "late", "suspense_1": "wallet:bob is closed"}
 
 
 def test_a_wallet_with_money_and_the_suspense_account_are_not_closed(heads: Heads) -> None:
     batch = Batch(heads, AT)
-    full = CloseWallet(book=BOOK, key="1", wallet_id=heads.wallet_id("wallet:alice", "EUR"))
+    full = ChangeWallet(book=BOOK, key="1", change="close", wallet_id=heads.wallet_id("wallet:alice", "EUR"))
     assert decide(batch, full).reply.code == "wallet_not_empty"
     decide(batch, open_wallet("suspense:psp"))
-    needed = CloseWallet(book=BOOK, key="2", wallet_id=heads.wallet_id("suspense:psp", "EUR"))
+    needed = ChangeWallet(book=BOOK, key="2", change="close", wallet_id=heads.wallet_id("suspense:psp", "EUR"))
     assert decide(batch, needed).reply.code == "wallet_needed"
 
 
@@ -189,12 +197,12 @@ def test_chart_accounts_open_with_their_first_posting_and_facts_are_posted_once(
     batch = Batch(heads, AT)
     batch.fact(sale("o1", 700), 5)
     batch.fact(sale("o1", 700), 5)
-    kinds = [type(event) for event in batch.events]
+    kinds = [type(event) for event in made(batch)]
     assert kinds.count(WalletAccount.Opened) == 2
     assert kinds.count(Posting.Recorded) == 1
-    settled = Batch(heads, AT, settled=batch.posting_ids)
+    settled = Batch(heads, AT, posted=batch.deciding_ids)
     settled.fact(sale("o1", 700), 5)
-    assert settled.events == []
+    assert settled.stored == []
 
 
 def test_a_fact_that_does_not_balance_stops_the_batch(heads: Heads) -> None:
@@ -208,16 +216,17 @@ def test_every_event_of_a_batch_survives_the_log_and_folds_to_the_same_head(head
     batch = Batch(Heads(BOOK), AT)
     decide(batch, open_wallet("wallet:alice"))
     batch.fact(sale("top-up", 300, "wallet:alice"), 1)
-    stored = [mapper.to_stored_event(event) for event in batch.events]
-    events = [mapper.to_domain_event(row) for row in stored]
-    assert [vars(event) for event in events] == [vars(event) for event in batch.events]
+    events = made(batch)
+    for row, event in zip(batch.stored, events, strict=True):  # written by hand, and yet what the mapper would write
+        again = mapper.to_stored_event(event)
+        assert (again.topic, json.loads(again.state)) == (row.topic, json.loads(row.state))
     wallet_id = heads.wallet_id("wallet:alice", "EUR")
     folded: WalletAccount | None = None
     for event in events:
         if event.originator_id == wallet_id:
-            folded = event.mutate(folded)  # type: ignore[attr-defined]
+            folded = event.mutate(folded)
     assert folded is not None
-    mine = batch.overlay[wallet_id].head
+    mine = next(head for account, head in batch.overlay.items() if account.wallet_id == wallet_id)
     assert (folded.version, folded.head.posted) == (mine.version, mine.posted)
 
 
@@ -244,8 +253,8 @@ def test_books_balance_no_request_overdraws_and_no_key_counts_twice(
     for name in NAMES:
         decide(batch, open_wallet(name, limit=100))
         batch.fact(sale(name, 1_000, name), 1)
-    heads.merge(batch.overlay, 1)
-    batch, events = Batch(heads, AT), list(batch.events)
+    batch.merge(1)
+    batch, events = Batch(heads, AT), list(made(batch))
     known: set[UUID] = set()
     for number, (key, source, destination, amount) in enumerate(steps):
         order = transfer(heads, str(key), source, destination, amount)
@@ -253,9 +262,9 @@ def test_books_balance_no_request_overdraws_and_no_key_counts_twice(
             decide(batch, order)
         if number in cuts:
             if number not in lost:  # else the commit failed and its overlay is dropped
-                heads.merge(batch.overlay, number)
+                batch.merge(number)
                 known.update(batch.decided)
-                events += batch.events
+                events += made(batch)
             batch = Batch(heads, AT)
     assert balances(heads.accounts.values()) == {"EUR": 0}
     assert all(heads.accounts[heads.wallet_id(name, "EUR")].head.available >= -100 for name in NAMES)

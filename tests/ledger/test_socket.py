@@ -11,8 +11,9 @@ from uuid import uuid4
 import pytest
 
 from ledger.client import EngineUnavailable, LedgerClient
+from ledger.frames import Frames
 from ledger.server import LedgerServer, SocketInUse
-from ledger.wire import MAX_FRAME, Frames, FrameTooLong, Ping, Reply, Request, frame, read_reply
+from ledger.wire import MAX_FRAME, FrameTooLong, Ping, Reply, Request, frame, read_reply
 
 
 class Echo:
