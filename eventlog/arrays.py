@@ -1,13 +1,15 @@
 """PostgreSQL arrays in their binary form, packed column by column.
 
-Every write of the log sends its events as parallel arrays. The driver would ask each element for its type and encode it
-alone, which costs more than the rest of the call; the columns here have one known type each (binary array format:
-dimensions, null flag, element type, length, lower bound, then each element with its length in front).
+Every write of the log and of a view sends its rows as parallel arrays. The driver would ask each element for its type
+and encode it alone, which costs more than the rest of the call; the columns here have one known type each (binary array
+format: dimensions, null flag, element type, length, lower bound, then each element with its length in front).
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from psycopg import adapt, pq
@@ -18,11 +20,14 @@ if TYPE_CHECKING:
 
 _HEAD = struct.Struct(">iiIii")
 _UUID_LENGTH = struct.pack(">i", 16)
-_OID = {"int4": 23, "int8": 20, "text": 25, "bytea": 17, "uuid": 2950}
+_OID = {"int4": 23, "int8": 20, "text": 25, "bytea": 17, "uuid": 2950, "bool": 16, "timestamptz": 1184}
+_NULL = struct.pack(">i", -1)
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # where PostgreSQL counts microseconds from
+_MICROSECOND = timedelta(microseconds=1)
 
 
-def _head(kind: str, count: int) -> bytes:
-    return _HEAD.pack(1, 0, _OID[kind], count, 1) if count else struct.pack(">iiI", 0, 0, _OID[kind])
+def _head(kind: str, count: int, nulls: int = 0) -> bytes:
+    return _HEAD.pack(1, nulls, _OID[kind], count, 1) if count else struct.pack(">iiI", 0, 0, _OID[kind])
 
 
 class Packed(bytes):
@@ -43,6 +48,12 @@ class PackedInts(Packed):
     array_oid = 1007
 
 
+class PackedBigints(Packed):
+    """int8[]"""
+
+    array_oid = 1016
+
+
 class PackedTexts(Packed):
     """text[]"""
 
@@ -53,6 +64,18 @@ class PackedBytes(Packed):
     """bytea[]"""
 
     array_oid = 1001
+
+
+class PackedBooleans(Packed):
+    """bool[]"""
+
+    array_oid = 1000
+
+
+class PackedMoments(Packed):
+    """timestamptz[]"""
+
+    array_oid = 1185
 
 
 def uuids(values: Sequence[UUID]) -> Packed:
@@ -87,6 +110,26 @@ def _text(value: str) -> bytes:
     return len(encoded).to_bytes(4, "big") + encoded
 
 
+_int4, _int8 = struct.Struct(">ii").pack, struct.Struct(">iq").pack
+_CELLS: dict[str, tuple[str, type[Packed], Callable[[Any], bytes]]] = {
+    "uuid": ("uuid", PackedUuids, lambda value: _UUID_LENGTH + value.bytes),
+    "int": ("int4", PackedInts, lambda value: _int4(4, value)),
+    "bigint": ("int8", PackedBigints, lambda value: _int8(8, value)),
+    "text": ("text", PackedTexts, _text),
+    "boolean": ("bool", PackedBooleans, lambda value: b"\0\0\0\1\1" if value else b"\0\0\0\1\0"),
+    "timestamptz": ("timestamptz", PackedMoments, lambda value: _int8(8, (value - _EPOCH) // _MICROSECOND)),
+}
+
+
+def column(kind: str, values: Sequence[Any]) -> Any:
+    """Pack a column of a table by its SQL type, None as null; a type that is not known goes the driver's way."""
+    if kind not in _CELLS:
+        return list(values)
+    name, packed, cell = _CELLS[kind]
+    cells = [_NULL if value is None else cell(value) for value in values]
+    return packed(_head(name, len(cells), nulls=1) + b"".join(cells))
+
+
 class _PackedDumper(adapt.Dumper):
     format = pq.Format.BINARY
 
@@ -96,6 +139,6 @@ class _PackedDumper(adapt.Dumper):
 
 def register(context: Any) -> None:
     """Teach a connection to send packed arrays."""
-    for packed in (PackedUuids, PackedInts, PackedTexts, PackedBytes):
+    for packed in Packed.__subclasses__():
         dumper = type(f"{packed.__name__}Dumper", (_PackedDumper,), {"oid": packed.array_oid})
         context.adapters.register_dumper(packed, dumper)

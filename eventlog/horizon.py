@@ -32,8 +32,8 @@ POSITION_AT = "select position from log.time_marks where marked_at <= %b order b
 
 
 def channel_of(kind: str = "") -> str:
-    """The channel that tells of new events of one kind of stream (the part of a topic before its first dot), or, without
-    a kind, of every event. A process that follows orders is not to be woken for every line of every wallet."""
+    """The channel that tells of new events of one kind of stream (the part of a topic before its first dot), or,
+    without a kind, of every event. A process that follows orders is not to be woken for every line of every wallet."""
     return f"{CHANNEL}/{kind}" if kind else CHANNEL
 
 

@@ -42,7 +42,10 @@ _encode = msgspec.json.Encoder().encode
 _to_stored = LogMapper().to_stored_event
 _POSTING, _WALLET, _CLAIM = get_topic(Posting), get_topic(WalletAccount), get_topic(Claim)
 _POSTED: Final = WalletAccount.Posted.TOPIC
-_POSTED_STATE: Final = b'{"posting_id":"%b","line":%d,"amount_minor":%d,"posted_after":%d,"held_after":%d,"effective_at":%b,"timestamp":%b}'
+_POSTED_STATE: Final = (
+    b'{"posting_id":"%b","line":%d,"amount_minor":%d,"posted_after":%d,"held_after":%d,'
+    b'"effective_at":%b,"timestamp":%b}'
+)
 
 
 class Batch:
@@ -70,6 +73,7 @@ class Batch:
         self.facts: set[UUID] = set()
         self.changed_postings: dict[UUID, Posting] = {}
         self.monitors: dict[UUID, Monitor] = {}
+        self.watching: bool = below.watching if below is not None else False
         self.period: Period | None = below.period if below is not None else heads.period
         self.postings = self.lines = self.refusals = self.to_suspense = 0
         self.known, self._posted, self.taken, self._lookup = known, posted, taken, lookup
@@ -100,7 +104,7 @@ class Batch:
         self.claims.update(top.claims)
         self.changed_postings.update(top.changed_postings)
         self.monitors.update(top.monitors)
-        self.period = top.period
+        self.watching, self.period = top.watching, top.period
         self.postings += top.postings
         self.lines += top.lines
         self.refusals += top.refusals
@@ -284,7 +288,7 @@ class Batch:
     ) -> int:
         """Begin the stream of a posting that moves money (or, without lines, makes the key of a request final)."""
         self.postings += 1
-        fields = {
+        fields: dict[str, Any] = {
             "originator_topic": _POSTING,
             "reference": reference,
             "rule": rule,
@@ -312,25 +316,34 @@ class Batch:
         lines: Sequence[Line],
         effective_at: datetime,
         *,
+        after: list[LineAfter] | None = None,
         from_hold: bool = False,
-    ) -> list[LineAfter]:
-        """Move the money; lines that commit a hold take their part off what is held."""
+    ) -> None:
+        """Move the money, and tell `after` how; lines that commit a hold take their part off what is held."""
         self.lines += len(lines)
         text, effective, stamp = str(posting_id).encode(), _encode(effective_at), self._stamp
-        after: list[LineAfter] = []
+        overlay, add = self.overlay, self.stored.append
+        watched = self.watching
         for number, account in enumerate(accounts):
-            head = self.overlay.get(account) or self.writable(account)
-            line = lines[number]
-            amount = line.amount_minor
+            head = overlay.get(account) or self.writable(account)
+            amount = lines[number].amount_minor
             if from_hold:
-                head.held -= reserved_minor(line, head.account_kind)
+                head.held -= reserved_minor(lines[number], head.account_kind)
             head.version += 1
             head.posted += amount
             state = _POSTED_STATE % (text, number, amount, head.posted, head.held, effective, stamp)
-            self._row(account.wallet_id, head.version, _POSTED, state)
-            after.append(LineAfter(account.wallet_id, amount, head.posted, head.held))
-        self.watch(accounts)
-        return after
+            stored = _new(StoredEvent)  # as in `_row`, written out: most rows of the log are made right here
+            row = stored.__dict__
+            row["originator_id"] = account.wallet_id
+            row["originator_version"] = head.version
+            row["topic"] = _POSTED
+            row["state"] = state
+            add(stored)
+            if after is not None:
+                after.append(LineAfter(account.wallet_id, amount, head.posted, head.held))
+            watched = watched or account.monitors != ()
+        if watched:
+            self.watch(accounts)
 
     def hold_lines(self, posting_id: UUID, lines: Sequence[Line], sign: int) -> list[LineAfter]:
         """Reserve (`sign` 1) or give back (-1) what these lines take off their wallets' available money."""
@@ -360,10 +373,8 @@ class Batch:
 
     def watch(self, accounts: Sequence[Account]) -> None:
         """Record which thresholds these wallets have crossed."""
-        pending = any(batch.monitors for batch in self._layers())
-        for account in accounts:
-            if account.monitors or pending:
-                self._check(account)
+        for account in dict.fromkeys(accounts):
+            self._check(account)
 
     def _check(self, account: Account) -> None:
         head = self.head_of(account)
@@ -380,6 +391,7 @@ class Batch:
 
     def keep_monitor(self, monitor: Monitor) -> None:
         """Write what happened to a monitor."""
+        self.watching = True
         self.monitors[monitor.id] = monitor
         self.stored += [_to_stored(event) for event in monitor.collect_events()]
 

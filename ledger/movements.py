@@ -70,7 +70,8 @@ def post(batch: Batch, order: Transfer | Post, posting_id: UUID, asked: str) -> 
         asked=asked,
         external_reference=order.reference,
     )
-    after = batch.post_lines(posting_id, accounts, lines, effective_at)
+    after: list[LineAfter] = []
+    batch.post_lines(posting_id, accounts, lines, effective_at, after=after)
     if order.reference is not None:
         batch.claim(order.reference, posting_id)
     return _done(order, posting_id, index, asked, after)
@@ -127,7 +128,8 @@ def commit_hold(batch: Batch, order: CommitHold, posting_id: UUID, asked: str) -
     index = batch.record(
         posting_id, order_reference(order), order_rule(order), effective_at, lines, metadata, asked=asked
     )
-    after = batch.post_lines(posting_id, accounts, lines, effective_at, from_hold=True)
+    after: list[LineAfter] = []
+    batch.post_lines(posting_id, accounts, lines, effective_at, after=after, from_hold=True)
     rest = remaining_lines(hold.lines, remaining_after(hold.lines, before, lines))
     batch.keep_posting(hold)
     if hold.state == "committed" and rest:
@@ -169,7 +171,8 @@ def revert(batch: Batch, order: Revert, posting_id: UUID, asked: str) -> Decisio
         external_reference=order.reference,
         reverts=order.posting_id,
     )
-    after = batch.post_lines(posting_id, accounts, lines, effective_at)
+    after: list[LineAfter] = []
+    batch.post_lines(posting_id, accounts, lines, effective_at, after=after)
     batch.keep_posting(original)
     if order.reference is not None:
         batch.claim(order.reference, posting_id)

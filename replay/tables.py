@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from eventlog.arrays import column as packed_column
 from projections.registry import views
 from projections.view import Key, Row, Rows, View, table
 
@@ -41,13 +42,18 @@ def statements(name: str) -> Statements:
     )
 
 
+def _key_columns(view: View, keys: Iterable[Key]) -> list[Any]:
+    columns = zip(*keys, strict=True)
+    return [packed_column(view.columns[name], column) for name, column in zip(view.key, columns, strict=True)]
+
+
 def load(connection: psycopg.Connection[Any], view: View, keys: Iterable[Key]) -> Rows:
     """The rows of these keys; None where there is none."""
     rows: Rows = dict.fromkeys(keys)
     if rows:
         columns = list(view.columns)
         places = [columns.index(column) for column in view.key]
-        arrays = [[key[place] for key in rows] for place in range(len(view.key))]
+        arrays = _key_columns(view, rows)
         for found in connection.execute(statements(view.name).load, arrays, prepare=True):
             rows[tuple(found[place] for place in places)] = dict(zip(columns, found, strict=True))
     return rows
@@ -58,8 +64,8 @@ def write(connection: psycopg.Connection[Any], view: View, rows: Rows) -> None:
     kept: list[Row] = [view.written(row) for row in rows.values() if row is not None]
     gone = [key for key, row in rows.items() if row is None]
     if gone:
-        arrays = [[key[place] for key in gone] for place in range(len(view.key))]
+        arrays = _key_columns(view, gone)
         connection.execute(statements(view.name).delete, arrays, prepare=True)
     if kept:
-        arrays = [[row[column] for row in kept] for column in view.columns]
+        arrays = [packed_column(kind, [row[column] for row in kept]) for column, kind in view.columns.items()]
         connection.execute(statements(view.name).upsert, arrays, prepare=True)

@@ -32,8 +32,8 @@ def command(role: str, stop_with_parent: bool) -> None:
         signal.signal(number, lambda *_: stop.set())
     if stop_with_parent:
         threading.Thread(target=_watch_parent, args=(stop,), name="parent-watch", daemon=True).start()
-    # Most garbage here has no cycles and goes by itself; what is imported stays. The default looks for cycles after each
-    # 700 new objects, which cost a fifth of the engine's time.
+    # Most garbage here has no cycles and goes by itself, and what is imported stays. The default looks for cycles after
+    # each 700 new objects, which cost a fifth of the engine's time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     with open_database(settings) as settings:
