@@ -19,5 +19,5 @@ def json_response(document: Any, status: int = 200, headers: Mapping[str, str] |
     response = Response(_ENCODER.encode(document), status=status, content_type="application/json")
     if headers:
         for name, value in headers.items():
-            response.headers[name] = value
+            response.headers.add(name, value)
     return response

@@ -43,7 +43,8 @@ def create(body: dict[str, Any]) -> Response:
     caller, services = current_caller(), current_services()
     if caller.merchant_id is not None and body.setdefault("merchant_id", caller.merchant_id) != caller.merchant_id:
         raise unprocessable("merchant_id", "must be the merchant of your key, or be left out", code="foreign_merchant")
-    placed = services.checkout.create_order(CreateOrder(book=caller.book, order_id=key, **body), current_meta())
+    command = CreateOrder.of_searched(book=caller.book, order_id=key, **body)
+    placed = services.checkout.create_order(command, current_meta())
     if placed.replayed and caller.merchant_id not in (None, placed.order.merchant_id):
         raise not_found("payment order")
     return _answer(_awaited(placed.order, _still_paying), placed.replayed, _undecided)
@@ -77,7 +78,7 @@ def capture(body: dict[str, Any], order_id: str) -> Response:
     """Take authorised money."""
     key = idempotency_key(request)
     order = _visible(order_id)
-    command = CaptureOrder(book=current_caller().book, order_id=order.order_id, capture_id=key, **body)
+    command = CaptureOrder.of_searched(book=current_caller().book, order_id=order.order_id, capture_id=key, **body)
     placed = current_services().checkout.request_capture(command, current_meta())
 
     def pending(now: PaymentOrder) -> bool:
@@ -96,7 +97,7 @@ def cancel(body: dict[str, Any], order_id: str) -> Response:
     """Give an order up; an authorisation is asked back from its rail."""
     idempotency_key(request)
     order = _visible(order_id)
-    command = CancelOrder(book=current_caller().book, order_id=order.order_id, **body)
+    command = CancelOrder.of_searched(book=current_caller().book, order_id=order.order_id, **body)
     placed = current_services().checkout.request_cancel(command, current_meta())
     return _answer(_awaited(placed.order, _voiding), placed.replayed, _voiding)
 

@@ -7,6 +7,7 @@ and a valid Luhn check digit (ISO/IEC 7812-1 annex B). Anything shaped like a UU
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 _UUID: Final = re.compile(
@@ -65,10 +66,31 @@ def _is_card(digits: str) -> bool:
 
 
 def find_card_number(text: str) -> bool:
-    """Whether a card number stands anywhere in `text`, its digits joined or set apart by single spaces or dashes."""
+    """Whether a card number stands anywhere in `text`, its digits joined or set apart by single spaces or dashes.
+
+    A text is looked at as a person would read it: digits of any script, without invisible characters.
+    """
     if len(text) < _SHORTEST:
         return False
+    if not text.isascii():
+        text = _plain(text)
     return any(_holds_card(run.group()) for run in _RUN.finditer(_UUID.sub("|", text)))
+
+
+def _plain(text: str) -> str:
+    """Digits of every script as ASCII, odd spaces and dashes as plain ones, invisible characters gone."""
+    folded = []
+    for char in unicodedata.normalize("NFKC", text):
+        category = unicodedata.category(char)
+        if category == "Nd":
+            folded.append(str(unicodedata.digit(char)))
+        elif category == "Zs":
+            folded.append(" ")
+        elif category == "Pd":
+            folded.append("-")
+        elif category != "Cf":
+            folded.append(char)
+    return "".join(folded)
 
 
 def _holds_card(run: str) -> bool:

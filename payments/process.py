@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
 import structlog
 from eventsourcing.persistence import IntegrityError, Tracking
 
@@ -24,8 +25,9 @@ from eventlog.follower import Follower
 from eventlog.recorded import Recorded
 
 NAME = "payments"
+CREATED = "payment-order.created.v1"
 TOPICS = (
-    "payment-order.created.v1",
+    CREATED,
     "payment-order.attempt-outcome-unknown.v1",
     "payment-order.capture-requested.v1",
     "payment-order.void-requested.v1",
@@ -80,6 +82,18 @@ class Unfinished:
         return self._seen if lowest is None else lowest - 1
 
 
+class _Created(msgspec.Struct):
+    rail: str | None = None
+
+
+_read_created = msgspec.json.Decoder(_Created).decode
+
+
+def _asks_a_rail(row: Recorded) -> bool:
+    """Whether an order may want something of a rail; one that was created without a rail waits for nobody here."""
+    return row.topic != CREATED or _read_created(row.state).rail is not None
+
+
 class PaymentProcess:
     """Runs `advance` for every order that an event names; see the module for what it promises."""
 
@@ -124,7 +138,8 @@ class PaymentProcess:
                 return 0
         rows = self._follower.next_batch(timeout)
         for row in rows:
-            self._take(row)
+            if _asks_a_rail(row):
+                self._take(row)
         with self._lock:
             self._unfinished.passed(self._follower.position)
         self.write_checkpoint()

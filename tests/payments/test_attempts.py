@@ -138,7 +138,7 @@ def test_the_process_pays_what_the_log_asks_for_and_its_checkpoint_passes_it(rai
 
 
 def test_an_order_that_cannot_be_advanced_holds_the_checkpoint_but_not_the_others(shop: Shop) -> None:
-    orders = [shop.checkout.create_order(shop.body()).order for _ in range(3)]
+    orders = [shop.checkout.create_order(shop.body(rail="simulated", payment_token=TOKEN)).order for _ in range(3)]
     done = []
 
     def advance_all_but_the_first(book: int, stream_id: object) -> bool:
@@ -169,7 +169,7 @@ def test_a_checkpoint_that_was_kept_though_its_answer_was_lost_is_no_trouble(sho
         lambda *_: True,
         workers=1,
     )
-    shop.checkout.create_order(shop.body())
+    shop.checkout.create_order(shop.body(rail="simulated", payment_token=TOKEN))
     recorder.insert_tracking(Tracking(NAME, recorder.horizon.last))
     process.step(5.0)
     assert process.settle()
