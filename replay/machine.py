@@ -28,9 +28,14 @@ ENSURE = """
 insert into views.builds (view, version, state, policy, code_version) values (%s, %s, 'live', %s, %s)
 on conflict (view, version) do update set policy = excluded.policy
 """
-LOCK = "select position from views.builds where view = %s and version = %s for update"
+LOCK = """
+select b.view, b.position from views.builds b join unnest(%s::text[], %s::int[]) u(view, version) using (view, version)
+ order by b.view for update of b
+"""
 ADVANCE = """
-update views.builds set position = %s, updated_at = clock_timestamp() where view = %s and version = %s and position < %s
+update views.builds b set position = %s, updated_at = clock_timestamp()
+  from unnest(%s::text[], %s::int[]) u(view, version)
+ where b.view = u.view and b.version = u.version and b.position < %s
 """
 POSITIONS = "select view, version, position from views.builds where state = 'live'"
 RESET = "update views.builds set position = 0 where view = %s and version = %s"
@@ -116,7 +121,7 @@ class ViewMachine:
         """Empties a build and starts it from the beginning; for a machine that is not running."""
         connection = self._connected()
         with connection.transaction():
-            connection.execute(LOCK, [view.name, view.version])
+            connection.execute(LOCK, _builds([view]))
             connection.execute(f"delete from {table(view)}")
             parked.forget(connection, view)
             connection.execute(RESET, [view.name, view.version])
@@ -152,8 +157,7 @@ class ViewMachine:
         """All views in one commit; where that fails, each by itself, so that one view's trouble is its own."""
         try:
             with connection.transaction():
-                for view in views:
-                    self._fold(connection, view, batch, after, to)
+                self._fold(connection, views, batch, after, to)
         except psycopg.OperationalError:
             raise
         except Exception:  # noqa: BLE001 - found again, with its event, one by one
@@ -165,7 +169,7 @@ class ViewMachine:
     ) -> None:
         try:
             with connection.transaction():
-                self._fold(connection, view, batch, after, to)
+                self._fold(connection, [view], batch, after, to)
         except psycopg.OperationalError:
             raise
         except Exception:  # noqa: BLE001 - the failing event is found below
@@ -179,14 +183,14 @@ class ViewMachine:
                 continue
             try:
                 with connection.transaction():
-                    self._fold(connection, view, [one], after, one.row.position)
+                    self._fold(connection, [view], [one], after, one.row.position)
             except psycopg.OperationalError:
                 raise
             except Exception as problem:  # noqa: BLE001 - a view may fail in any way; its policy decides
                 self._refused(connection, view, one, after, str(problem))
             after = one.row.position
         with connection.transaction():
-            self._fold(connection, view, [], after, to)
+            self._fold(connection, [view], [], after, to)
 
     def _refused(self, connection: psycopg.Connection[Any], view: View, one: Decoded, after: int, problem: str) -> None:
         where = f"{one.row.topic} at position {one.row.position} of stream {one.row.stream_id}"
@@ -195,23 +199,28 @@ class ViewMachine:
             raise ViewStopped(message)
         log.error("a view parked a stream", view=view.name, where=where, problem=problem)
         with connection.transaction():
-            if _locked(connection, view) == after:
+            if _locked(connection, [view])[view.name] == after:
                 parked.park(connection, view, one.row, problem)
-                _advance(connection, view, one.row.position)
+                _advance(connection, [view], one.row.position)
 
     def _fold(
-        self, connection: psycopg.Connection[Any], view: View, batch: Sequence[Decoded], after: int, to: int
+        self, connection: psycopg.Connection[Any], views: Sequence[View], batch: Sequence[Decoded], after: int, to: int
     ) -> None:
-        """Folds what the view wants and moves its checkpoint from `after` to `to`; nothing if another machine did."""
-        if _locked(connection, view) != after or to <= after:
+        """Folds what the views want and moves their checkpoints from `after` to `to`; a view that another machine has
+        moved on is left alone."""
+        standing = _locked(connection, views)
+        views = [view for view in views if standing[view.name] == after]
+        if not views or to <= after:
             return
-        held = parked.streams(connection, view)
-        facts = [fact for one in batch if (fact := _wanted(connection, view, one, held)) is not None]
-        rows = tables.load(connection, view, [key for fact in facts for key in view.keys(fact)])
-        for fact in facts:
-            view.fold(rows, fact)
-        tables.write(connection, view, rows)
-        _advance(connection, view, to)
+        held = parked.streams(connection, views)
+        for view in views:
+            facts = [fact for one in batch if (fact := _wanted(connection, view, one, held[view.name])) is not None]
+            if facts:
+                rows = tables.load(connection, view, [key for fact in facts for key in view.keys(fact)])
+                for fact in facts:
+                    view.fold(rows, fact)
+                tables.write(connection, view, rows)
+        _advance(connection, views, to)
 
 
 def _wanted(connection: psycopg.Connection[Any], view: View, one: Decoded, held: set[UUID]) -> Fact | None:
@@ -226,13 +235,19 @@ def _wanted(connection: psycopg.Connection[Any], view: View, one: Decoded, held:
     return one.fact
 
 
-def _locked(connection: psycopg.Connection[Any], view: View) -> int:
-    row = connection.execute(LOCK, [view.name, view.version], prepare=True).fetchone()
-    if row is None:
-        message = f"View {view.name} version {view.version} has no build: start a machine for it first."
-        raise ViewStopped(message)
-    return int(row[0])
+def _locked(connection: psycopg.Connection[Any], views: Sequence[View]) -> dict[str, int]:
+    """Where the builds stand; nobody else moves them until this transaction ends."""
+    found = {name: int(position) for name, position in connection.execute(LOCK, _builds(views), prepare=True)}
+    for view in views:
+        if view.name not in found:
+            message = f"View {view.name} version {view.version} has no build: start a machine for it first."
+            raise ViewStopped(message)
+    return found
 
 
-def _advance(connection: psycopg.Connection[Any], view: View, to: int) -> None:
-    connection.execute(ADVANCE, [to, view.name, view.version, to], prepare=True)
+def _advance(connection: psycopg.Connection[Any], views: Sequence[View], to: int) -> None:
+    connection.execute(ADVANCE, [to, *_builds(views), to], prepare=True)
+
+
+def _builds(views: Sequence[View]) -> list[Any]:
+    return [[view.name for view in views], [view.version for view in views]]

@@ -6,7 +6,7 @@ have been; `discard` gives up one event for one view, with a reason that stays o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,7 +18,11 @@ from projections.view import Fact, View
 from replay import tables
 
 BEHIND = "waits behind an earlier event of its stream"
-STREAMS = "select distinct stream_id from views.parked where view = %s and version = %s and discarded is null"
+STREAMS = """
+select distinct view, stream_id
+  from views.parked join unnest(%s::text[], %s::int[]) u(view, version) using (view, version)
+ where discarded is null
+"""
 PARK = """
 insert into views.parked (view, version, position, stream_id, topic, reason) values (%s, %s, %s, %s, %s, %s)
 on conflict (view, version, position) do update set reason = excluded.reason
@@ -57,9 +61,13 @@ class Parked(NamedTuple):
     discarded: str | None
 
 
-def streams(connection: psycopg.Connection[Any], view: View) -> set[UUID]:
-    """The streams of which this view holds events back."""
-    return {row[0] for row in connection.execute(STREAMS, [view.name, view.version], prepare=True)}
+def streams(connection: psycopg.Connection[Any], views: Sequence[View]) -> dict[str, set[UUID]]:
+    """By view, the streams of which it holds events back."""
+    held: dict[str, set[UUID]] = {view.name: set() for view in views}
+    builds = [[view.name for view in views], [view.version for view in views]]
+    for name, stream_id in connection.execute(STREAMS, builds, prepare=True):
+        held[name].add(stream_id)
+    return held
 
 
 def park(connection: psycopg.Connection[Any], view: View, row: Recorded, reason: str) -> None:

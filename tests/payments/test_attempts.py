@@ -137,8 +137,8 @@ def test_the_process_pays_what_the_log_asks_for_and_its_checkpoint_passes_it(rai
     assert (recorder.max_tracking_id(NAME) or 0) >= seen
 
 
-def test_an_order_that_cannot_be_advanced_holds_the_checkpoint_but_not_the_others(shop: Shop) -> None:
-    orders = [shop.checkout.create_order(shop.body(rail="simulated", payment_token=TOKEN)).order for _ in range(3)]
+def test_an_order_that_cannot_be_advanced_holds_the_checkpoint_but_not_the_others(rail_shop: Shop) -> None:
+    orders = [rail_shop.checkout.create_order(rail_shop.body(rail="simulated", payment_token=TOKEN)).order for _ in range(3)]
     done = []
 
     def advance_all_but_the_first(book: int, stream_id: object) -> bool:
@@ -147,7 +147,7 @@ def test_an_order_that_cannot_be_advanced_holds_the_checkpoint_but_not_the_other
         done.append(stream_id)
         return True
 
-    recorder = shop.recorder
+    recorder = rail_shop.recorder
     process = PaymentProcess(
         recorder,
         lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS),
@@ -161,19 +161,36 @@ def test_an_order_that_cannot_be_advanced_holds_the_checkpoint_but_not_the_other
     assert process.checkpoint == 1
 
 
-def test_a_checkpoint_that_was_kept_though_its_answer_was_lost_is_no_trouble(shop: Shop) -> None:
-    recorder = shop.recorder
+def test_a_checkpoint_that_was_kept_though_its_answer_was_lost_is_no_trouble(rail_shop: Shop) -> None:
+    recorder = rail_shop.recorder
     process = PaymentProcess(
         recorder,
         lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS),
         lambda *_: True,
         workers=1,
     )
-    shop.checkout.create_order(shop.body(rail="simulated", payment_token=TOKEN))
+    rail_shop.checkout.create_order(rail_shop.body(rail="simulated", payment_token=TOKEN))
     recorder.insert_tracking(Tracking(NAME, recorder.horizon.last))
     process.step(5.0)
     assert process.settle()
     process.close()
+    assert recorder.max_tracking_id(NAME) == recorder.horizon.last
+
+
+def test_an_order_that_no_rail_is_asked_about_is_passed_over(shop: Shop) -> None:
+    shop.checkout.create_order(shop.body())
+    recorder = shop.recorder
+    looked_at: list[object] = []
+    process = PaymentProcess(
+        recorder,
+        lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS),
+        lambda _, stream_id: bool(looked_at.append(stream_id)),
+        workers=1,
+    )
+    process.step(5.0)
+    assert process.settle()
+    process.close()
+    assert looked_at == []
     assert recorder.max_tracking_id(NAME) == recorder.horizon.last
 
 
