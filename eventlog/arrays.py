@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 from psycopg import adapt, pq
 
 if TYPE_CHECKING:
@@ -20,10 +21,22 @@ if TYPE_CHECKING:
 
 _HEAD = struct.Struct(">iiIii")
 _UUID_LENGTH = struct.pack(">i", 16)
-_OID = {"int4": 23, "int8": 20, "text": 25, "bytea": 17, "uuid": 2950, "bool": 16, "timestamptz": 1184}
+_OID = {
+    "int4": 23,
+    "int8": 20,
+    "text": 25,
+    "bytea": 17,
+    "uuid": 2950,
+    "bool": 16,
+    "timestamptz": 1184,
+    "date": 1082,
+    "jsonb": 3802,
+}
 _NULL = struct.pack(">i", -1)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # where PostgreSQL counts microseconds from
 _MICROSECOND = timedelta(microseconds=1)
+_DAY_ZERO = date(2000, 1, 1).toordinal()
+_encode_json = msgspec.json.Encoder().encode
 
 
 def _head(kind: str, count: int, nulls: int = 0) -> bytes:
@@ -78,6 +91,18 @@ class PackedMoments(Packed):
     array_oid = 1185
 
 
+class PackedDates(Packed):
+    """date[]"""
+
+    array_oid = 1182
+
+
+class PackedDocuments(Packed):
+    """jsonb[]"""
+
+    array_oid = 3807
+
+
 def uuids(values: Sequence[UUID]) -> Packed:
     """Pack UUIDs."""
     return PackedUuids(_head("uuid", len(values)) + b"".join([_UUID_LENGTH + value.bytes for value in values]))
@@ -110,6 +135,20 @@ def _text(value: str) -> bytes:
     return len(encoded).to_bytes(4, "big") + encoded
 
 
+def _document(value: Any) -> bytes:
+    encoded = b"\1" + _encode_json(value)  # the version of the binary form of jsonb
+    return len(encoded).to_bytes(4, "big") + encoded
+
+
+def _array_text(value: Sequence[Any]) -> bytes:
+    """An array inside a row, as text: SQL has no array of arrays of different lengths, so it is cast on arrival."""
+    return _text("{" + ",".join([str(item) for item in value]) + "}")
+
+
+def _uuid_array_text(value: Sequence[UUID]) -> bytes:
+    return _text("{" + ",".join([item.hex for item in value]) + "}")
+
+
 _int4, _int8 = struct.Struct(">ii").pack, struct.Struct(">iq").pack
 _CELLS: dict[str, tuple[str, type[Packed], Callable[[Any], bytes]]] = {
     "uuid": ("uuid", PackedUuids, lambda value: _UUID_LENGTH + value.bytes),
@@ -118,7 +157,16 @@ _CELLS: dict[str, tuple[str, type[Packed], Callable[[Any], bytes]]] = {
     "text": ("text", PackedTexts, _text),
     "boolean": ("bool", PackedBooleans, lambda value: b"\0\0\0\1\1" if value else b"\0\0\0\1\0"),
     "timestamptz": ("timestamptz", PackedMoments, lambda value: _int8(8, (value - _EPOCH) // _MICROSECOND)),
+    "date": ("date", PackedDates, lambda value: _int4(4, value.toordinal() - _DAY_ZERO)),
+    "jsonb": ("jsonb", PackedDocuments, _document),
+    "uuid[]": ("text", PackedTexts, _uuid_array_text),
+    "bigint[]": ("text", PackedTexts, _array_text),
 }
+
+
+def sent_type(kind: str) -> str:
+    """The type of the elements that `column` sends for a column of this type: an array travels as its text."""
+    return "text" if kind in ("uuid[]", "bigint[]") else kind
 
 
 def column(kind: str, values: Sequence[Any]) -> Any:

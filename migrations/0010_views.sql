@@ -31,18 +31,20 @@ create index parked_stream on views.parked (view, version, stream_id) where disc
 create table views.balances_v1 (
     wallet_id             uuid not null,
     book                  int,
-    address               text,
+    address               text collate "C",  -- so that an index serves patterns of addresses, whatever the database's collation
     currency              text,
     account_kind          text,
     merchant_id           text,
     overdraft_limit_minor bigint,
     posted_minor          bigint,
     held_minor            bigint,
+    frozen                boolean,
     closed                boolean,
+    metadata              jsonb,
     version               int,
     position              bigint,
     primary key (wallet_id)
-);
+) with (fillfactor = 70);  -- room for the next numbers of a wallet beside the old ones
 create view views.balances as select * from views.balances_v1;
 
 create table views.due_v1 (
@@ -107,23 +109,26 @@ create view views.trial_balance as select * from views.trial_balance_v1;
 
 create table views.wallet_entries_v1 (
     wallet_id             uuid not null,
-    version               int not null,
+    position              bigint not null,
+    version               int,
     book                  int,
     posting_id            uuid,
     line                  int,
     amount_minor          bigint,
+    held_minor            bigint,
     posted_after          bigint,
     held_after            bigint,
     effective_at          timestamptz,
     recorded_at           timestamptz,
-    position              bigint,
-    primary key (wallet_id, version)
+    primary key (wallet_id, position)
 );
 create view views.wallet_entries as select * from views.wallet_entries_v1;
 
 create index payment_orders_listed on views.payment_orders_v1 (book, created_at desc, order_id desc);
 create unique index payment_orders_by_order on views.payment_orders_v1 (book, order_id);
 create unique index balances_by_address on views.balances_v1 (book, address, currency);
+create index balances_by_metadata on views.balances_v1 using gin (metadata jsonb_path_ops) where metadata <> '{}';
+create index wallet_entries_effective on views.wallet_entries_v1 (wallet_id, effective_at, position) where effective_at is not null;
 create index due_next on views.due_v1 (due_at);
 create index order_differences_found on views.order_differences_v1 (book, order_id) where captured_minor <> due_minor;
 

@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from domain import payment_events as events
+from domain import posting_events as postings
 from projections.view import Fact, Key, PlainRows, Row, Rows
 
 ORDER_EXPIRY: Final = "order-expiry"
 AUTHORISATION_EXPIRY: Final = "authorisation-expiry"
 FUNDS_RELEASE: Final = "funds-release"
 INQUIRY: Final = "inquiry"
+HOLD_EXPIRY: Final = "hold-expiry"
 RELEASE_AFTER: Final = timedelta(days=2)
 """Captured money may be paid out two days later (worked example of the payments reference, step 4: T+2)."""
 INQUIRY_AFTER: Final = timedelta(seconds=2)
@@ -31,7 +33,7 @@ _ENDS_DOUBT = (
 
 
 class Due(PlainRows):
-    """One row per timer that still runs; `key` tells an order's attempts and captures apart."""
+    """One row per timer that still runs; `key` tells an order's attempts and captures apart, a hold has its own id."""
 
     name = "due"
     version = 1
@@ -49,6 +51,10 @@ class Due(PlainRows):
         "payment-order.voided.v1",
         "payment-order.authorization-expired.v1",
         "payment-order.funds-released.v1",
+        "posting.hold-placed.v1",
+        "posting.hold-committed.v1",
+        "posting.hold-voided.v1",
+        "posting.hold-expired.v1",
     )
     key = ("stream_id", "kind", "key")
     columns = {
@@ -75,11 +81,16 @@ class Due(PlainRows):
             _start(rows, fact, FUNDS_RELEASE, event.capture_id, event.timestamp + RELEASE_AFTER)
         elif isinstance(event, events.AttemptOutcomeUnknown):
             _start(rows, fact, INQUIRY, str(event.attempt), event.timestamp + INQUIRY_AFTER)
+        elif isinstance(event, postings.HoldPlaced) and event.expires_at is not None:
+            _start(rows, fact, HOLD_EXPIRY, str(fact.stream_id), event.expires_at)
 
 
 def _touched(fact: Fact) -> list[Key]:
     """The timers that this event starts or ends."""
     event, stream = fact.event, fact.stream_id
+    if isinstance(event, postings.PostingEvent):
+        goes_on = isinstance(event, postings.HoldCommitted) and not event.final
+        return [] if goes_on else [(stream, HOLD_EXPIRY, str(stream))]
     touched: list[Key] = []
     declined_for_good = isinstance(event, events.AttemptDeclined) and event.decline_class == "hard"
     if isinstance(event, (events.Created, *_ENDS_ORDER)) or declined_for_good:

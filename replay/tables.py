@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from eventlog.arrays import column as packed_column
+from eventlog.arrays import sent_type
 from projections.registry import views
 from projections.view import Key, Row, Rows, View, table
 
@@ -28,7 +29,8 @@ def statements(name: str) -> Statements:
     """Made once per view."""
     view = views()[name]
     columns = ", ".join(view.columns)
-    arrays = ", ".join(f"%b::{kind}[]" for kind in view.columns.values())
+    arrays = ", ".join(f"%b::{sent_type(kind)}[]" for kind in view.columns.values())
+    cast = ", ".join(c if sent_type(k) == k else f"{c}::{k}" for c, k in view.columns.items())
     keys = ", ".join(view.key)
     key_arrays = ", ".join(f"%b::{view.columns[column]}[]" for column in view.key)
     matched = " and ".join(f"t.{column} = k.{column}" for column in view.key)
@@ -36,7 +38,7 @@ def statements(name: str) -> Statements:
     return Statements(
         load=f"select {', '.join('t.' + c for c in view.columns)} from unnest({key_arrays}) k({keys})"
         f" join {table(view)} t on {matched}",
-        upsert=f"insert into {table(view)} ({columns}) select * from unnest({arrays})"
+        upsert=f"insert into {table(view)} ({columns}) select {cast} from unnest({arrays}) u({columns})"
         f" on conflict ({keys}) do update set {changes}",
         delete=f"delete from {table(view)} t using unnest({key_arrays}) k({keys}) where {matched}",
     )
