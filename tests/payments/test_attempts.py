@@ -138,7 +138,8 @@ def test_the_process_pays_what_the_log_asks_for_and_its_checkpoint_passes_it(rai
 
 
 def test_an_order_that_cannot_be_advanced_holds_the_checkpoint_but_not_the_others(rail_shop: Shop) -> None:
-    orders = [rail_shop.checkout.create_order(rail_shop.body(rail="simulated", payment_token=TOKEN)).order for _ in range(3)]
+    bodies = [rail_shop.body(rail="simulated", payment_token=TOKEN) for _ in range(3)]
+    orders = [rail_shop.checkout.create_order(body).order for body in bodies]
     done = []
 
     def advance_all_but_the_first(book: int, stream_id: object) -> bool:
