@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COMMANDS_PER_COMMIT_MAX = 500
 EVENTS_PER_COMMIT_MAX = 5_000
 RECONNECT_SECONDS_MAX = 15.0
+PACE_SECONDS = 0.0015  # commits begin at least so far apart: each costs the database the same, whatever it carries
 
 
 class _Submission:
@@ -82,7 +83,9 @@ class GroupCommitter:
             self._connection.close()
 
     def _run(self) -> None:
-        while batch := self._next_batch():
+        paced_until = 0.0
+        while batch := self._next_batch(paced_until):
+            paced_until = time.monotonic() + PACE_SECONDS
             try:
                 self._commit(batch)
             except BaseException as error:  # noqa: BLE001 - whatever it is, every caller must be answered
@@ -90,11 +93,13 @@ class GroupCommitter:
                     if submission.outcome is None:
                         submission.answer(error)
 
-    def _next_batch(self) -> list[_Submission]:
+    def _next_batch(self, paced_until: float) -> list[_Submission]:
         """Waits for work; a second command on a stream of this batch stays queued, so that it meets a settled log."""
         with self._waiting:
             while not self._queue and not self._closing:
                 self._waiting.wait()
+        time.sleep(max(0.0, paced_until - time.monotonic()))
+        with self._waiting:
             batch: list[_Submission] = []
             later: list[_Submission] = []
             streams: set[UUID | str] = set()
