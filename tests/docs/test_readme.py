@@ -1,52 +1,34 @@
-"""The README is short, its links lead somewhere, and every command it shows runs."""
+"""The README is short, every command it shows runs where nothing runs yet, and every target of make exists."""
 
 from __future__ import annotations
 
 import re
 import subprocess
-import sys
-from pathlib import Path
+from concurrent.futures import Future
 
-import pytest
+from tests.docs.blocks import ROOT, blocks, fences, pages
+from tests.docs.reader import PATIENCE_S
 
-from daybook.running import child_environment
-from daybook.settings import Settings
-
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"^    \.venv/bin/daybook (.+)$", README, re.MULTILINE)
-TARGETS = re.findall(r"^    make ([a-z-]+)$", README, re.MULTILINE)
-PATIENCE_S = 120.0
+README = ROOT / "README.md"
 
 
 def test_it_can_be_read_in_one_sitting() -> None:
-    assert len(README.splitlines()) <= 150
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 150
 
 
-@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CONVENTIONS.md"])
-def test_its_links_lead_somewhere(page: str) -> None:
-    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text())
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def test_the_commands_it_shows_run_where_nothing_runs(readme_on_a_cold_home: Future[None]) -> None:
+    """Each starts what it needs for its duration."""
+    assert blocks(README)
+    readme_on_a_cold_home.result(PATIENCE_S)
 
 
-def test_the_make_targets_it_shows_exist() -> None:
-    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert TARGETS
-    assert [target for target in TARGETS if not re.search(rf"^\s*{target}\s", shown, re.MULTILINE)] == []
-
-
-def test_the_commands_it_shows_run(server_directory: Path) -> None:
-    """On a home where nothing runs: each starts what it needs for its duration."""
-    environment = child_environment(Settings(home=server_directory / "home"))
-    assert COMMANDS
-    for shown in COMMANDS:
-        ran = subprocess.run(
-            [sys.executable, "-m", "daybook", *shown.split()],
-            env=environment,
-            cwd=server_directory,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        assert ran.returncode == 0, f"daybook {shown}: {ran.stderr}"
+def test_the_make_targets_that_pages_show_exist() -> None:
+    offered = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    shown = {
+        target
+        for page in pages()
+        for _, _, _, text in fences(page)
+        for target in re.findall(r"^(?:\w+=\S+ )*make ([a-z-]+)$", text, re.MULTILINE)
+    }
+    assert {"run", "test", "bench"} <= shown
+    assert [target for target in sorted(shown) if not re.search(rf"^\s*{target}\s", offered, re.MULTILINE)] == []

@@ -1,0 +1,151 @@
+"""What must have gone wrong before the commands of some pages make sense, made on the running copy itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import psycopg
+
+from domain.payment_order import PaymentOrder
+from eventlog.application import EventLog
+from eventlog.postgres import PostgresRecorder
+from tests.docs.reader import Reader
+
+APPEND = """
+select log.append('{1}', array[%s]::uuid[], array[%s]::int[], array[%s], array[%s]::bytea[], '{1}', '{1}', '{"{}"}')
+"""
+PARKED = "select count(*) from views.parked where discarded is null and topic = 'payment-order.expired.v1'"
+SELLER = "00000000-0000-4000-8000-000000000031"
+PATIENCE_S = 20.0
+
+
+@contextmanager
+def events_are_parked(reader: Reader) -> Iterator[None]:
+    """A stream waits for a view that is repaired by now, another will never fit."""
+    order = _order("88888888-0000-4000-8000-000000000001", 500, "EUR")
+    order.cancel(reason="asked", at=datetime.now(UTC))
+    with _database(reader) as connection:
+        _save(reader, order)
+        seen = "select count(*) from views.payment_orders where stream_id = %s and status = 'cancelled'"
+        _until(connection, seen, order.id)
+        connection.execute("delete from views.payment_orders_v1 where stream_id = %s", [order.id])
+        park = (
+            "insert into views.parked (view, version, position, stream_id, topic, reason)"
+            " select 'payment_orders', 1, position, stream_id, topic, case version when 1 then 'division by zero'"
+            " else 'waits behind an earlier event of its stream' end from log.events where stream_id = %s"
+        )
+        connection.execute(park, [order.id])
+    with a_view_parked_a_stream(reader):
+        yield
+
+
+@contextmanager
+def a_view_parked_a_stream(reader: Reader) -> Iterator[None]:
+    """Somebody wrote an event of an order that does not exist."""
+    with _database(reader) as connection:
+        _append(connection, UUID(int=time.time_ns()), 2, "payment-order.expired.v1")
+        _until(connection, PARKED)
+        yield
+        connection.execute("delete from views.parked")
+
+
+@contextmanager
+def a_writer_is_stuck(reader: Reader) -> Iterator[None]:
+    """A session declared itself a writer and went away without a word; somebody else has written since."""
+    with psycopg.connect(reader.database_url, application_name="somebody") as stuck:
+        stuck.execute("select log.open()")
+        with _database(reader) as connection:
+            _append(connection, UUID(int=time.time_ns()), 1, "demo.happened.v1")
+        yield
+        stuck.close()
+
+
+@contextmanager
+def a_rail_took_money_late(reader: Reader) -> Iterator[None]:
+    """Declined for good, and captured all the same."""
+    order, now = _order("99999999-0000-4000-8000-000000000001", 7_700, "SEK"), datetime.now(UTC)
+    order.start_attempt(rail="simulated", method="token", amount_minor=7_700, attempt_key="late", at=now)
+    order.decline(attempt=1, code="card_declined", decline_class="hard", at=now)
+    order.capture(
+        capture_id=order.order_id, attempt=1, amount_minor=7_700, currency="SEK", rail_reference="au_late", at=now
+    )
+    _save(reader, order)
+    with _database(reader) as connection:
+        _until(connection, "select count(*) from views.trial_balance where address = 'suspense:psp'")
+    yield
+
+
+@contextmanager
+def an_outcome_is_unknown(reader: Reader) -> Iterator[None]:
+    """The simulator fails at this amount, however often it is asked."""
+    order_id = "77777777-0000-4000-8000-000000000001"
+    body = {
+        "amount_minor": 66_605,
+        "currency": "EUR",
+        "rail": "simulated",
+        "payment_token": "tok_visa",
+        "merchant_id": SELLER,
+    }
+    key = (reader.settings.home / "test-api-key").read_text(encoding="ascii").strip()
+    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": order_id}
+    address = f"{reader.settings.api_url}/v1/payment-orders"
+    httpx.post(address, json=body, headers=headers, trust_env=False).raise_for_status()
+    with _database(reader) as connection:
+        seen = "select count(*) from views.payment_orders where order_id = %s and status = 'unknown'"
+        _until(connection, seen, order_id)
+    yield
+
+
+def _order(order_id: str, amount_minor: int, currency: str) -> PaymentOrder:
+    """Without a rail: nobody is called for it."""
+    now = datetime.now(UTC)
+    return PaymentOrder.create(
+        book=1,
+        order_id=order_id,
+        merchant_id=SELLER,
+        amount_minor=amount_minor,
+        currency=currency,
+        expires_at=now + timedelta(days=1),
+        at=now,
+    )
+
+
+def _save(reader: Reader, order: PaymentOrder) -> None:
+    log = EventLog(PostgresRecorder(reader.database_url))
+    try:
+        log.save(order, book=1)
+    finally:
+        log.close()
+
+
+def _append(connection: psycopg.Connection[Any], stream: UUID, version: int, topic: str) -> None:
+    state = b'{"timestamp": "2026-01-01T00:00:00Z"}'
+    connection.execute(APPEND, [stream, version, topic, state])
+
+
+def _database(reader: Reader) -> psycopg.Connection[Any]:
+    return psycopg.connect(reader.database_url, autocommit=True)
+
+
+def _until(connection: psycopg.Connection[Any], query: str, *parameters: object) -> None:
+    """Ask until something is counted."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (connection.execute(query, parameters).fetchone() or (0,))[0] == 0:
+        assert time.monotonic() < deadline, f"nothing was counted in time: {query}"
+        time.sleep(0.02)
+
+
+SITUATIONS: dict[str, Callable[[Reader], AbstractContextManager[None]]] = {
+    "how-to/parked-events.md": events_are_parked,
+    "operating/view-parked.md": a_view_parked_a_stream,
+    "operating/horizon-stalls.md": a_writer_is_stuck,
+    "operating/suspense.md": a_rail_took_money_late,
+    "operating/outcome-unknown.md": an_outcome_is_unknown,
+}
+"""By page, below docs/."""
