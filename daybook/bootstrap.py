@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from psycopg_pool import ConnectionPool
 
@@ -64,9 +64,9 @@ def open_book(log: EventLog, settings: Settings) -> None:
         checkout(log).open_book(terms)
 
 
-def checkout(log: EventLog) -> Checkout:
+def checkout(log: EventLog, order_expiry: timedelta | None = None) -> Checkout:
     """The use cases of taking payments."""
-    return Checkout(log, SystemClock(), frozenset(FACTORIES))
+    return Checkout(log, SystemClock(), frozenset(FACTORIES), order_expiry)
 
 
 def recorder_of(log: EventLog) -> PostgresRecorder:
@@ -132,7 +132,7 @@ def api_services(settings: Settings) -> Iterator[Services]:
             yield Services(
                 log=log,
                 reader=recorder,
-                checkout=checkout(log),
+                checkout=checkout(log, timedelta(seconds=settings.order_expiry_s)),
                 ledger=ledger,
                 queries=queries,
                 keys=PostgresApiKeys(pool),

@@ -49,18 +49,12 @@ class Settings(BaseSettings):
     order_expiry_s: int = Field(
         default=3600,
         ge=1,
-        description="Seconds after which an order that nobody paid expires, unless it says otherwise.",
-    )
-    hold_expiry_s: int = Field(
-        default=7 * 24 * 3600, ge=1, description="Seconds an authorisation holds when its rail names no date."
+        description="Seconds after which an order of the API that nobody paid expires, unless it says otherwise.",
     )
     rail_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds to wait for a rail's answer before the outcome counts as unknown."
     )
     timer_interval_s: float = Field(default=0.5, gt=0, description="Seconds between looks at what has become due.")
-    snapshot_interval_s: float = Field(
-        default=30.0, gt=0, description="Seconds between the engine's snapshots of changed wallets."
-    )
     stop_timeout_s: float = Field(
         default=20.0, gt=0, description="Seconds a process may take to stop before it is killed."
     )

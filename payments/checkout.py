@@ -8,6 +8,7 @@ request that cannot even be understood (validation) leaves no trace and may be s
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
@@ -89,9 +90,17 @@ class MerchantPlaced(NamedTuple):
 
 
 class Checkout:
-    """Thread-safe. `rails` are the names of rails that can be called; `clock` says when things happen."""
+    """Thread-safe. `rails` are the names of rails that can be called; `clock` says when things happen; an order that
+    names no moment itself expires after `order_expiry`, or, where that is None, never."""
 
-    def __init__(self, log: EventLog, clock: Clock, rails: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        clock: Clock,
+        rails: frozenset[str] = frozenset(),
+        order_expiry: timedelta | None = None,
+    ) -> None:
+        self._order_expiry = order_expiry
         self._log = log
         self._clock = clock
         self._rails = rails
@@ -221,11 +230,17 @@ class Checkout:
             reference=command.reference,
             metadata=dict(command.metadata),
             fingerprint=print_of_body,
-            expires_at=command.expires_at,
+            expires_at=self._expiry(command, now),
             at=now,
         )
         record_payments(order, command.recorded, now)
         return order
+
+    def _expiry(self, command: CreateOrder, now: datetime) -> datetime | None:
+        """Worked out after the fingerprint, so that a request that is repeated later is still the same request."""
+        if command.expires_at is not None or command.recorded or self._order_expiry is None:
+            return command.expires_at
+        return now + self._order_expiry
 
     def _save(self, aggregate: Aggregated, book: int, meta: Meta) -> int | None:
         recordings = self._log.save(aggregate, book=book, meta=meta)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from domain.errors import RuleViolation
 from domain.payment_rules import KeyReused
 from payments.card_numbers import CardNumberRefused
-from payments.checkout import BookNotOpen, OrderNotFound, PaymentTokenMissing, RailNotOffered
+from payments.checkout import BookNotOpen, Checkout, OrderNotFound, PaymentTokenMissing, RailNotOffered
 from payments.commands import CancelOrder, CreateOrder, OpenBook, RegisterMerchant
 from tests.payments.shop import BOOK, SELLERS, TOKEN, Shop
 
@@ -164,3 +164,16 @@ def test_two_spellings_of_one_body_are_the_same_request(shop: Shop) -> None:
         | {"merchant_id": SELLERS[0].upper()}
     )
     assert shop.checkout.create_order(shouted).replayed
+
+
+def test_an_order_that_names_no_expiry_gets_the_usual_one_and_its_repetition_is_still_the_same_request(
+    shop: Shop,
+) -> None:
+    checkout = Checkout(shop.log, shop.clock, order_expiry=timedelta(hours=1))
+    body = shop.body()
+    first = checkout.create_order(body).order
+    assert first.expires_at == shop.clock.now() + timedelta(hours=1)
+    shop.clock.pass_(timedelta(minutes=5))
+    again = checkout.create_order(body)
+    assert again.replayed
+    assert again.order.expires_at == first.expires_at
