@@ -345,32 +345,6 @@ class Batch:
         if watched:
             self.watch(accounts)
 
-    def hold_lines(self, posting_id: UUID, lines: Sequence[Line], sign: int) -> list[LineAfter]:
-        """Reserve (`sign` 1) or give back (-1) what these lines take off their wallets' available money."""
-        accounts = []
-        after: list[LineAfter] = []
-        for number, line in enumerate(lines):
-            account = self.find(line.wallet_id)
-            if account is None:
-                continue  # wallets are never forgotten: a hold's wallet exists
-            head = self.writable(account)
-            held = sign * reserved_minor(line, head.account_kind)
-            if held:
-                head.version += 1
-                head.held += held
-                fields = {
-                    "posting_id": posting_id,
-                    "line": number,
-                    "held_minor": held,
-                    "posted_after": head.posted,
-                    "held_after": head.held,
-                }
-                self.store(account.wallet_id, head.version, WalletAccount.Held.TOPIC, fields)
-                accounts.append(account)
-            after.append(LineAfter(account.wallet_id, line.amount_minor, head.posted, head.held))
-        self.watch(accounts)
-        return after
-
     def watch(self, accounts: Sequence[Account]) -> None:
         """Record which thresholds these wallets have crossed."""
         for account in dict.fromkeys(accounts):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from domain.ids import stream_id, wallet_stream_id
-from domain.monitor import Monitor
+from domain.monitor import Monitor, measured, side_of
 from domain.period import Period
 from domain.wallet import WalletAccount, WalletHead
 from eventlog.snapshots import WalletSnapshot
@@ -235,6 +235,10 @@ class Heads:
             else:
                 self.watch(event.mutate(self.monitors.get(row.stream_id)) or self.monitors[row.stream_id])
             folded += 1
+        for monitor in self.monitors.values():
+            account = self.accounts.get(monitor.wallet_id)
+            if monitor.side is None and account is not None:  # never crossed: it is where the wallet is
+                monitor.side = side_of(measured(account.head, monitor.measure), monitor.threshold_minor)
         return folded
 
 

@@ -23,6 +23,7 @@ from ledger.refusals import (
     lines_of,
     standing,
 )
+from ledger.reserving import hold_lines
 from ledger.wire import (
     CommitHold,
     ExpireHold,
@@ -105,7 +106,7 @@ def place_hold(batch: Batch, order: PlaceHold, posting_id: UUID, asked: str) -> 
     index = len(batch.stored)
     batch.postings += 1
     batch.keep_posting(hold)
-    after = batch.hold_lines(posting_id, lines, 1)
+    after = hold_lines(batch, posting_id, lines, 1)
     if order.reference is not None:
         batch.claim(order.reference, posting_id)
     return _done(order, posting_id, index, asked, after)
@@ -133,7 +134,7 @@ def commit_hold(batch: Batch, order: CommitHold, posting_id: UUID, asked: str) -
     rest = remaining_lines(hold.lines, remaining_after(hold.lines, before, lines))
     batch.keep_posting(hold)
     if hold.state == "committed" and rest:
-        batch.hold_lines(order.hold_id, rest, -1)
+        hold_lines(batch, order.hold_id, rest, -1)
     return _done(order, posting_id, index, asked, after)
 
 
@@ -185,7 +186,7 @@ def _ended(
     metadata = {"hold_id": str(order.hold_id)}
     index = batch.record(posting_id, order_reference(order), order_rule(order), batch.at, [], metadata, asked=asked)
     batch.keep_posting(hold)
-    return _done(order, posting_id, index, asked, batch.hold_lines(order.hold_id, rest, -1))
+    return _done(order, posting_id, index, asked, hold_lines(batch, order.hold_id, rest, -1))
 
 
 def _done(order: Order, posting_id: UUID, index: int, asked: str, after: Sequence[LineAfter]) -> Decision:

@@ -13,8 +13,9 @@ from domain.posting import Posting
 from domain.wallet import WalletAccount
 from eventlog.mapper import LogMapper
 from eventlog.recorded import Recorded
-from ledger.decisions import STATUS_OF_RULE, Settled
-from ledger.wire import LineAfter, Reply
+from ledger.decisions import RULES, STATUS_OF_RULE, Settled
+from ledger.mistakes import LINES_MAX
+from ledger.wire import ExpireHold, LineAfter, PlaceHold, Reply, VoidHold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +29,13 @@ LINES = """
 select stream_id, state from unnest(%b::bigint[]) p(position) join log.events e on e.position = p.position
  where e.topic = %b order by e.position
 """
+# What a hold reserves or gives back stands behind the decision, or behind the event that ends the hold.
+BEHIND = "select stream_id, topic, state from log.events where position > %b order by position limit %b"
 STREAM = """
 select position, book, stream_id, version, topic, recorded_at, meta, state from log.events
  where stream_id = %b and book = %b and starts_with(topic, 'posting.') order by version
 """
+_RESERVING = frozenset(RULES[order][0] for order in (PlaceHold, VoidHold, ExpireHold))
 _mapper = LogMapper()
 
 
@@ -72,7 +76,9 @@ def _recorded(
     connection: psycopg.Connection[Any], posting_id: UUID, position: int, fields: dict[str, Any], *, moved: bool
 ) -> Reply:
     lines: tuple[LineAfter, ...] = ()
-    if moved and fields["lines"]:
+    if fields["rule"] in _RESERVING:
+        lines = _reserved(connection, position, fields)
+    elif moved and fields["lines"]:
         positions = [position + 1 + line for line in range(len(fields["lines"]))]
         rows = connection.execute(LINES, [positions, WalletAccount.Posted.TOPIC], binary=True).fetchall()
         lines = tuple(_line(wallet_id, msgspec.json.decode(state)) for wallet_id, state in rows)
@@ -86,6 +92,23 @@ def _recorded(
         wallet_id=UUID(notes["wallet_id"]) if "wallet_id" in notes else None,
         target_id=UUID(notes["target_id"]) if "target_id" in notes else None,
     )
+
+
+def _reserved(connection: psycopg.Connection[Any], position: int, fields: dict[str, Any]) -> tuple[LineAfter, ...]:
+    """The lines of a reply to the placing, voiding or expiry of a hold."""
+    rows = connection.execute(BEHIND, [position, LINES_MAX + 1], binary=True).fetchall()
+    hold_lines = fields["lines"]
+    if fields["rule"] != RULES[PlaceHold][0]:
+        (_, _, ended), *rows = rows
+        hold_lines = msgspec.json.decode(ended)["lines"]
+    lines: list[LineAfter] = []
+    for wallet_id, topic, state in rows:
+        if topic != WalletAccount.Held.TOPIC or len(lines) == len(hold_lines):
+            break
+        held = msgspec.json.decode(state)
+        amount = hold_lines[held["line"]]["amount_minor"]
+        lines.append(LineAfter(wallet_id, amount, held["posted_after"], held["held_after"]))
+    return tuple(lines)
 
 
 def _line(wallet_id: UUID, fields: dict[str, Any]) -> LineAfter:

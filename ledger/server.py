@@ -138,7 +138,7 @@ class LedgerServer:
         self._engine.submit(request, answer)
 
     def _send(self, connection: socket.socket, reply: Reply) -> None:
-        message = frame(reply)
+        message = _fitting(reply)
         with self._guard:
             if connection not in self._connections:
                 return  # the asker is gone; it asks again with its key
@@ -159,6 +159,18 @@ class LedgerServer:
                 except OSError as error:
                     log.warning("replies not delivered", count=len(messages), reason=str(error))
                     _hang_up(connection)
+
+
+def _fitting(reply: Reply) -> bytes:
+    """The frame of a reply, without the balances after each line where these are more than a frame can hold.
+
+    Never an error: what is answered has been committed, and a reply that cannot be sent must not stop the engine.
+    """
+    try:
+        return frame(reply)
+    except FrameTooLong:
+        items = tuple(msgspec.structs.replace(item, lines=()) for item in reply.items)
+        return frame(msgspec.structs.replace(reply, lines=(), items=items))
 
 
 def _hang_up(connection: socket.socket) -> None:
