@@ -15,7 +15,22 @@ from flask_smorest import Api
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from api import docs, events, health, merchants, payment_orders, transfers, wallets
+from api import (
+    adjustments,
+    bulk,
+    docs,
+    events,
+    health,
+    holds,
+    merchants,
+    monitors,
+    payment_orders,
+    periods,
+    postings,
+    transfers,
+    wallet_changes,
+    wallets,
+)
 from api.access import PUBLIC, require_access
 from api.auth import Authenticator
 from api.body import BODY_LIMIT_BYTES
@@ -75,6 +90,8 @@ def create_app(services: Services) -> Flask:
     app.extensions[METRICS_EXTENSION] = metrics
     api = ProblemApi(app)
     for resource in (merchants, wallets, payment_orders, transfers, events, health):
+        api.register_blueprint(resource.blp)
+    for resource in (postings, holds, wallet_changes, periods, monitors, bulk, adjustments):
         api.register_blueprint(resource.blp)
     app.register_blueprint(docs.blp)
     app.extensions[docs.SPEC_EXTENSION] = finish_spec(api.spec.to_dict())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.bulk_items import COMPONENTS
 from api.problem import PROBLEM_TYPE
 
 DESCRIPTION = (
@@ -39,8 +40,12 @@ PREFER_PARAMETER: dict[str, Any] = {
 
 
 def finish_spec(spec: dict[str, Any]) -> dict[str, Any]:
-    """Every error content becomes problem+json and is listed once per operation; answers the same document."""
-    shared = spec.get("components", {}).get("responses", {})
+    """Every error content becomes problem+json and is listed once per operation; answers the same document.
+
+    The shapes that are no marshmallow schemas are added here.
+    """
+    spec["components"]["schemas"].update(COMPONENTS)
+    shared = spec["components"].get("responses", {})
     for response in shared.values():
         _as_problem(response)
     for path in spec["paths"].values():

@@ -28,6 +28,7 @@ _DETAILS = {
     415: "Send the body as application/json.",
     500: "Something failed on our side; quote request_id to the operator. Repeating with the same key is safe.",
 }
+_TOO_LARGE = "at most 1,000,000 bytes; metadata takes up to 50 texts of 255 characters, a bulk up to 1,000 items"
 _CODES = {
     400: "malformed_request",
     401: "unauthenticated",
@@ -130,7 +131,8 @@ def from_http_exception(error: HTTPException) -> ProblemError:
     data = getattr(error, "data", None) or {}
     headers.update(data.get("headers") or {})
     detail = _DETAILS.get(status, HTTP_STATUS_CODES.get(status, "Error"))
-    return ProblemError(status, _CODES.get(status, f"http_{status}"), detail, headers=headers)
+    errors = [FieldError("body", _TOO_LARGE)] if status == 413 else []
+    return ProblemError(status, _CODES.get(status, f"http_{status}"), detail, errors=errors, headers=headers)
 
 
 def flatten_messages(messages: Any, path: str = "") -> list[FieldError]:

@@ -13,6 +13,7 @@ from api.fields import Currency, MinorUnits, Position, Text, TextMap
 from api.headers import idempotency_key
 from api.json_response import json_response
 from api.ledger_replies import refuse_unless
+from api.ledger_schemas import DRY_RUN_PARAMETER, conditions_field, conditions_of, dry_run_asked, reference_field
 from api.openapi import key_parameter
 from api.problem import unprocessable
 from api.services import current_caller, current_services
@@ -33,6 +34,8 @@ class TransferBody(Schema):
         load_default=None, allow_none=True, metadata={"description": "RFC 3339, with an offset"}
     )
     metadata = TextMap(load_default=dict)
+    reference = reference_field()
+    conditions = conditions_field()
 
 
 class TransferSchema(Schema):
@@ -44,16 +47,17 @@ class TransferSchema(Schema):
     position = Position(required=True)
     source_posted_after = fields.Integer(required=True, allow_none=True)
     destination_posted_after = fields.Integer(required=True, allow_none=True)
+    dry_run = fields.Boolean(metadata={"description": "Present and true after a dry run"})
 
 
 @blp.route("", methods=["POST"])
-@blp.doc(parameters=[key_parameter("A UUID of your own; repeat it to repeat the request safely")])
+@blp.doc(parameters=[key_parameter("A UUID of your own; repeat it to repeat the request safely"), DRY_RUN_PARAMETER])
 @blp.arguments(TransferBody())
 @blp.response(201, TransferSchema)
 @blp.alt_response(200, schema=TransferSchema, description="Posted earlier with this key", success=True)
 def create(body: dict[str, Any]) -> Response:
     """Move money. A refusal by a rule (funds, closed wallet) is recorded and final for its key."""
-    key = idempotency_key(request)
+    key, dry_run = idempotency_key(request), dry_run_asked(request)
     caller, services = current_caller(), current_services()
     currency = body["currency"]
     source = wallet_id_of(caller.book, body["source"], currency, "source")
@@ -69,6 +73,9 @@ def create(body: dict[str, Any]) -> Response:
         currency=currency,
         effective_at=body["effective_at"],
         metadata=body["metadata"],
+        reference=body["reference"],
+        conditions=conditions_of(caller.book, body["conditions"]),
+        dry_run=dry_run,
     )
     refuse_unless(reply, "posted")
     answer = {
@@ -79,6 +86,8 @@ def create(body: dict[str, Any]) -> Response:
         "source_posted_after": reply.lines[0].posted_after,
         "destination_posted_after": reply.lines[1].posted_after,
     }
+    if reply.dry_run:
+        return json_response({**answer, "dry_run": True}, 200)
     if reply.replayed:
         return json_response(answer, 200, {"Idempotent-Replayed": "true"})
     return json_response(answer, 201)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from eventsourcing.application import AggregateNotFoundError
 from flask import Response, request
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields
@@ -20,9 +19,9 @@ from api.headers import idempotency_key
 from api.json_response import json_response
 from api.ledger_replies import refuse_unless
 from api.lists import CursorQuery, view_page
+from api.ownership import visible_wallet
 from api.problem import not_found
 from api.services import current_caller, current_services
-from api.wallet_refs import wallet_id_of
 from domain.chart import DEBIT_KINDS, account_kind
 from domain.ids import wallet_stream_id
 
@@ -54,7 +53,9 @@ class WalletSchema(Schema):
     posted_minor = fields.Integer(required=True)
     held_minor = fields.Integer(required=True)
     available_minor = fields.Integer(required=True)
+    overdraft_limit_minor = fields.Integer(required=True, allow_none=True)
     version = fields.Integer(required=True)
+    frozen = fields.Boolean(required=True)
     closed = fields.Boolean(required=True)
 
 
@@ -102,9 +103,7 @@ def open_wallet(body: dict[str, Any]) -> Response:
 @blp.response(200, WalletSchema)
 def show(query: dict[str, Any], wallet: str) -> Response:
     """Read a wallet's posted, held and available money, by wallet id or by address and currency."""
-    wallet_id = wallet_id_of(current_caller().book, wallet, query.get("currency"), "wallet")
-    _require_visible(wallet_id)
-    return json_response(_numbers(wallet_id))
+    return json_response(_numbers(visible_wallet(wallet, query.get("currency"))))
 
 
 @blp.route("/<wallet>/entries", methods=["GET"])
@@ -113,8 +112,7 @@ def show(query: dict[str, Any], wallet: str) -> Response:
 def entries(query: dict[str, Any], wallet: str) -> Response:
     """List what was posted to a wallet."""
     caller, services = current_caller(), current_services()
-    wallet_id = wallet_id_of(caller.book, wallet, query.pop("currency", None), "wallet")
-    _require_visible(wallet_id)
+    wallet_id = visible_wallet(wallet, query.pop("currency", None))
     at_least = query.pop("at_least")
     return view_page(
         services.queries,
@@ -140,28 +138,8 @@ def _numbers(wallet_id: UUID) -> dict[str, Any]:
         "posted_minor": sign * found.posted_minor,
         "held_minor": found.held_minor,
         "available_minor": found.available_minor,
+        "overdraft_limit_minor": found.overdraft_limit_minor,
         "version": found.version,
+        "frozen": found.frozen,
         "closed": found.closed,
     }
-
-
-def _require_visible(wallet_id: UUID) -> None:
-    """Raise 404 unless the wallet is of the caller's book and, for a merchant's key, that merchant's own.
-
-    Only the first event is read: it says whose wallet it is, however long its history.
-    """
-    caller, services = current_caller(), current_services()
-    try:
-        opened: Any = services.log.repository.get(wallet_id, version=1)
-    except AggregateNotFoundError:
-        raise not_found("wallet") from None
-    # The id follows from book, address and currency: an id that does not come out again is another book's.
-    address, currency = getattr(opened, "address", None), getattr(opened, "currency", None)
-    if address is None or currency is None or wallet_stream_id(caller.book, address, currency) != wallet_id:
-        raise not_found("wallet")
-    if caller.merchant_id is not None and not _owned(caller.merchant_id, address, opened):
-        raise not_found("wallet")
-
-
-def _owned(merchant_id: str, address: str, wallet: Any) -> bool:
-    return wallet.merchant_id == merchant_id or address.startswith(f"merchant:{merchant_id}:")

@@ -10,6 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg_pool import ConnectionPool
+from werkzeug.routing import Rule
 
 import api.auth
 from api.access import ACCESS, PUBLIC
@@ -18,25 +19,37 @@ from api.problem import PROBLEM_TYPE
 from eventlog.errors import LogUnavailable
 from tests.api.support import Shop
 
-ADDRESS = {"order_id": str(uuid4()), "wallet": "wallet:alice"}
+ADDRESS = {
+    "order_id": str(uuid4()), "wallet": "wallet:alice", "posting_id": str(uuid4()), "hold_id": str(uuid4()),
+    "monitor_id": str(uuid4()), "adjustment_id": str(uuid4()),
+}  # fmt: skip
 
 # Written out a second time on purpose: a change of the table must be meant.
 ALLOWED = {
     "merchant": {
         "wallets.show", "wallets.entries", "payment_orders.create", "payment_orders.show", "payment_orders.index",
-        "payment_orders.capture", "payment_orders.cancel",
+        "payment_orders.capture", "payment_orders.cancel", "postings.show", "holds.show", "monitors.show",
     },
-    "auditor": {"wallets.show", "wallets.entries", "payment_orders.show", "payment_orders.index", "events.index"},
+    "auditor": {
+        "wallets.show", "wallets.entries", "payment_orders.show", "payment_orders.index", "events.index",
+        "postings.show", "holds.show", "monitors.show", "periods.show", "adjustments.show",
+    },
     "operator": set(ACCESS),
     "admin": set(ACCESS),
 }  # fmt: skip
+
+
+def method_of(rule: Rule) -> str:
+    """The one method of a route, besides those that every route has."""
+    (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    return method
 
 
 def routes(shop: Shop) -> dict[str, tuple[str, str]]:
     """Method and address of every endpoint."""
     found = {}
     for rule in shop.app.url_map.iter_rules():
-        method = "POST" if "POST" in (rule.methods or set()) else "GET"
+        method = method_of(rule)
         found[rule.endpoint] = (
             method,
             shop.app.url_map.bind("localhost").build(rule.endpoint, {a: ADDRESS[a] for a in rule.arguments}),
@@ -126,7 +139,7 @@ def test_the_openapi_document_describes_every_route_and_problem_json(shop: Shop)
         if rule.endpoint.startswith("docs."):
             continue
         path = rule.rule.replace("<", "{").replace(">", "}")
-        method = "post" if "POST" in (rule.methods or set()) else "get"
+        method = method_of(rule).lower()
         operation = spec["paths"][path][method]
         assert operation["summary"], path
         assert PROBLEM_TYPE in spec["components"]["responses"]["DEFAULT_ERROR"]["content"]
