@@ -99,8 +99,8 @@ def payment_process(log: EventLog, attempts: Attempts) -> PaymentProcess:
     )
 
 
-def due_poller(log: EventLog, attempts: Attempts) -> DuePoller:
-    """The poller of timers over the `due` view."""
+def due_poller(log: EventLog, attempts: Attempts, ledger: LedgerClient) -> DuePoller:
+    """The poller of timers over the `due` view; `ledger` ends holds and stays the caller's to close."""
     queries = Queries(recorder_of(log).readers.read)
 
     def entries(now: datetime, limit: int) -> list[DueEntry]:
@@ -109,7 +109,7 @@ def due_poller(log: EventLog, attempts: Attempts) -> DuePoller:
             for row in queries.due(now, limit)
         ]
 
-    return DuePoller(log, entries, SystemClock(), attempts.advance)
+    return DuePoller(log, entries, SystemClock(), attempts.advance, ledger)
 
 
 @contextmanager

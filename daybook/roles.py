@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 
 from daybook.settings import Settings
@@ -17,6 +18,8 @@ Role = Callable[[Settings, threading.Event], None]
 # Rails before those who call them, the engine before those who ask it; processes stop in the reverse order.
 START_ORDER = ("simulator", "engine", "views", "payments", "api")
 ROLES: dict[str, Role] = {}
+TIMERS_CONNECT_TIMEOUT_S = 0.5
+"""A timer that finds no engine is due at the next look again: the others must not wait for it."""
 
 
 class UnknownRole(ValueError):
@@ -95,13 +98,17 @@ def payments(settings: Settings, stop: threading.Event) -> None:
     """Let rails do what orders ask for, and do what has become due."""
     from daybook.bootstrap import SystemClock, due_poller, event_log, payment_process, rails
     from domain.payment_order import PaymentOrder
+    from ledger.client import LedgerClient
     from payments.attempts import Attempts
 
     opened = rails(settings)
     try:
-        with event_log(settings, [PaymentOrder.TOPIC]) as log:
+        with (
+            event_log(settings, [PaymentOrder.TOPIC]) as log,
+            closing(LedgerClient(settings.engine_socket, connect_timeout=TIMERS_CONNECT_TIMEOUT_S)) as ledger,
+        ):
             attempts = Attempts(log, opened, SystemClock())
-            poller = due_poller(log, attempts)
+            poller = due_poller(log, attempts, ledger)
             timers = threading.Thread(target=poller.run, args=(stop, settings.timer_interval_s), name="timers")
             timers.start()
             try:

@@ -1,7 +1,8 @@
-"""The one poller of what has become due: expiry of orders and authorisations, release of funds, unknown outcomes.
+"""The one poller of what is due: expiry of orders, authorisations and holds, release of funds, unknown outcomes.
 
-The `due` view says what to look at; whether anything is done is decided on the order's folded state, so a view that
-lags behind, or an entry that is seen twice, does no harm. The clock is injected: tests and drills move it.
+The `due` view says what to look at; whether anything is done is decided on the order's folded state, and of a hold by
+the posting engine, so a view that lags behind, or an entry that is seen twice, does no harm. The clock is injected:
+tests and drills move it.
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ from uuid import UUID
 import structlog
 from eventsourcing.application import AggregateNotFoundError
 from eventsourcing.persistence import IntegrityError
+from msgspec import structs
 
 from domain.errors import RuleViolation
 from domain.payment_order import PaymentOrder
 from domain.ports import Clock
+from domain.posting import HoldNotExpired
 from eventlog.application import EventLog
 from eventlog.errors import LogUnavailable
 from eventlog.recorded import Meta
-from projections.due import AUTHORISATION_EXPIRY, FUNDS_RELEASE, INQUIRY, INQUIRY_AFTER, ORDER_EXPIRY
+from ledger.client import EngineUnavailable
+from ledger.wire import ExpireHold, Reply, Request
+from projections.due import AUTHORISATION_EXPIRY, FUNDS_RELEASE, HOLD_EXPIRY, INQUIRY, INQUIRY_AFTER, ORDER_EXPIRY
 
 META = Meta(actor="timers")
 BATCH = 500
@@ -49,20 +54,36 @@ class DueEntries(Protocol):
         ...
 
 
+class AsksTheEngine(Protocol):
+    """What the poller needs of `ledger.client.LedgerClient`."""
+
+    def ask(self, request: Request) -> Reply:
+        """The engine's answer. Raises EngineUnavailable."""
+        ...
+
+
 class DuePoller:
-    """Turns due entries into events. `inquire` looks at an order whose rail has not told (see payments.attempts).
+    """Turns due entries into events. `inquire` looks at an order whose rail has not told (see payments.attempts);
+    `ledger` is asked to end holds whose time has run out.
 
     An inquiry stays due until evidence ends the doubt. The pause before the next one is as long as the doubt has lasted
     (at most an hour), so that a rail in trouble is not asked by everybody all the time; a restart asks at once.
     """
 
     def __init__(
-        self, events: EventLog, entries: DueEntries, clock: Clock, inquire: Callable[[int, UUID], bool]
+        self,
+        events: EventLog,
+        entries: DueEntries,
+        clock: Clock,
+        inquire: Callable[[int, UUID], bool],
+        ledger: AsksTheEngine,
     ) -> None:
         self._log = events
         self._entries = entries
         self._clock = clock
         self._inquire = inquire
+        self._ledger = ledger
+        self._engine_away = False
         self._next_inquiry: dict[UUID, datetime] = {}
 
     def run(self, stop: threading.Event, interval_s: float) -> None:
@@ -80,8 +101,9 @@ class DuePoller:
                 stop.wait(interval_s)
 
     def poll(self) -> int:
-        """Handle what is due now; answers how many orders changed. Raises LogUnavailable."""
+        """Handle what is due now; answers how many orders and holds changed. Raises LogUnavailable."""
         now = self._clock.now()
+        self._engine_away = False
         entries = self._entries(now, BATCH)
         doubted = {entry.stream_id for entry in entries if entry.kind == INQUIRY}
         self._next_inquiry = {stream: at for stream, at in self._next_inquiry.items() if stream in doubted}
@@ -91,6 +113,8 @@ class DuePoller:
         try:
             if entry.kind == INQUIRY:
                 return self._ask(entry, now)
+            if entry.kind == HOLD_EXPIRY:
+                return self._expire_hold(entry, now)
             order: PaymentOrder = self._log.repository.get(entry.stream_id)
             if not _apply(order, entry, now):
                 return False
@@ -108,6 +132,23 @@ class DuePoller:
         lasted = now - entry.due_at + INQUIRY_AFTER
         self._next_inquiry[entry.stream_id] = now + min(lasted, INQUIRY_PAUSE_MAX)
         return self._inquire(entry.book, entry.stream_id)
+
+    def _expire_hold(self, entry: DueEntry, now: datetime) -> bool:
+        """The hold's id is the key, so that it ends once. A missing engine is asked again by the next poll only."""
+        if self._engine_away:
+            return False
+        asked = ExpireHold(book=entry.book, key=str(entry.stream_id), hold_id=entry.stream_id)
+        try:
+            reply = self._ledger.ask(asked)
+            if reply.code == HoldNotExpired.code:  # final for its key, and the engine's clock may have been behind ours
+                reply = self._ledger.ask(structs.replace(asked, key=f"{entry.stream_id}/{now.isoformat()}"))
+        except EngineUnavailable as away:
+            log.warning("timers.engine_away", reason=str(away))
+            self._engine_away = True
+            return False
+        if reply.status == "error":
+            log.warning("timers.entry_skipped", kind=entry.kind, stream_id=str(entry.stream_id), reason=reply.detail)
+        return reply.status == "expired" and not reply.replayed
 
 
 def _apply(order: PaymentOrder, entry: DueEntry, now: datetime) -> bool:

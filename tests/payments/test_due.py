@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from domain.payment_order import PaymentOrder
+from ledger.client import LedgerClient
 from payments.due import DueEntry, DuePoller
-from projections.due import AUTHORISATION_EXPIRY, FUNDS_RELEASE, INQUIRY, INQUIRY_AFTER, ORDER_EXPIRY, VIEW
+from projections.due import AUTHORISATION_EXPIRY, FUNDS_RELEASE, HOLD_EXPIRY, INQUIRY, INQUIRY_AFTER, ORDER_EXPIRY, VIEW
 from projections.view import Fact, Rows
 from rails.simulator import magic
 from tests.payments.shop import BOOK, TOKEN, Shop
 
 HOUR = timedelta(hours=1)
+NO_ENGINE = LedgerClient("/nonexistent/engine.sock", connect_timeout=0.01)
 
 
 def poller(shop: Shop, *entries: DueEntry) -> DuePoller:
@@ -23,7 +25,7 @@ def poller(shop: Shop, *entries: DueEntry) -> DuePoller:
     def due(now: datetime, limit: int) -> list[DueEntry]:
         return [entry for entry in entries if entry.due_at <= now][:limit]
 
-    return DuePoller(shop.log, due, shop.clock, lambda *_: False)
+    return DuePoller(shop.log, due, shop.clock, lambda *_: False, NO_ENGINE)
 
 
 def test_an_unpaid_order_expires_at_its_time_and_only_once(shop: Shop) -> None:
@@ -80,6 +82,14 @@ def test_an_entry_of_nothing_does_not_stop_the_others(shop: Shop) -> None:
     assert timers.poll() == 1
 
 
+def test_a_hold_waits_for_its_engine_and_keeps_no_order_waiting(shop: Shop) -> None:
+    at = shop.clock.now() + HOUR
+    order = shop.checkout.create_order(shop.body(expires_at=at)).order
+    shop.clock.pass_(HOUR)
+    hold = DueEntry(BOOK, UUID(int=2), HOLD_EXPIRY, str(UUID(int=2)), at)
+    assert poller(shop, hold, hold, DueEntry(BOOK, order.id, ORDER_EXPIRY, "", at)).poll() == 1
+
+
 def due_entries(shop: Shop) -> list[DueEntry]:
     """What the view makes of the log so far."""
     rows: Rows = {}
@@ -108,7 +118,7 @@ def test_an_outcome_that_nobody_knows_is_asked_for_until_evidence_ends_the_doubt
     def due(now: datetime, limit: int) -> list[DueEntry]:
         return [entry for entry in due_entries(rail_shop) if entry.kind == INQUIRY and entry.due_at <= now]
 
-    timers = DuePoller(rail_shop.log, due, rail_shop.clock, rail_shop.attempts.advance)
+    timers = DuePoller(rail_shop.log, due, rail_shop.clock, rail_shop.attempts.advance, NO_ENGINE)
     assert timers.poll() == 0
     rail_shop.clock.pass_(INQUIRY_AFTER)
     assert (timers.poll(), timers.poll()) == (1, 0)
@@ -125,7 +135,7 @@ def test_the_pause_between_two_inquiries_grows_with_the_doubt_and_has_a_limit(sh
         return True
 
     entry = DueEntry(BOOK, order, INQUIRY, "1", begun)
-    timers = DuePoller(shop.log, lambda *_: [entry], shop.clock, inquire)
+    timers = DuePoller(shop.log, lambda *_: [entry], shop.clock, inquire, NO_ENGINE)
     for _ in range(9 * 3600):
         timers.poll()
         shop.clock.pass_(timedelta(seconds=1))
@@ -143,5 +153,5 @@ def test_a_poll_that_fails_does_not_end_the_timers(shop: Shop) -> None:
             stop.set()
         raise RuntimeError("broken on purpose")
 
-    DuePoller(shop.log, due, shop.clock, lambda *_: False).run(stop, 0.001)
+    DuePoller(shop.log, due, shop.clock, lambda *_: False, NO_ENGINE).run(stop, 0.001)
     assert len(polls) == 3
