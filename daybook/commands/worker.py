@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import threading
@@ -11,6 +10,7 @@ import click
 
 from daybook.commands import read_settings
 from daybook.database import open_database
+from daybook.garbage import calm_garbage_collection
 from daybook.logs import configure_logging
 from daybook.roles import ROLES, run_role
 
@@ -32,10 +32,7 @@ def command(role: str, stop_with_parent: bool) -> None:
         signal.signal(number, lambda *_: stop.set())
     if stop_with_parent:
         threading.Thread(target=_watch_parent, args=(stop,), name="parent-watch", daemon=True).start()
-    # Most garbage here has no cycles and goes by itself, and what is imported stays. The default looks for cycles after
-    # each 700 new objects, which cost a fifth of the engine's time.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    calm_garbage_collection()
     with open_database(settings) as settings:
         run_role(role, settings, stop)
 

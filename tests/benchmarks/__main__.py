@@ -8,10 +8,11 @@ import tempfile
 from pathlib import Path
 
 from daybook.embedded_postgres import EmbeddedPostgres
+from daybook.garbage import calm_garbage_collection
 from daybook.migrate import migrate
 from tests.benchmarks.report import publish
 
-SUBJECTS = ("append", "engine", "api")
+SUBJECTS = ("append", "engine", "api", "ledger", "ledger_queries")
 
 
 def main(wanted: list[str]) -> int:
@@ -20,6 +21,7 @@ def main(wanted: list[str]) -> int:
     if unknown:
         print(f"Unknown benchmark {', '.join(sorted(unknown))}: choose from {', '.join(SUBJECTS)}.", file=sys.stderr)
         return 2
+    calm_garbage_collection()
     for name in wanted or SUBJECTS:
         subject = importlib.import_module(f"tests.benchmarks.{name}")
         with tempfile.TemporaryDirectory(prefix="daybook-bench-") as home:

@@ -34,24 +34,24 @@ SATURATING_CALLERS = 24
 def run(_: str) -> list[Row]:
     """Orders without a rail (202, nothing is called), transfers answered when posted, reads beside a busy engine."""
     with tempfile.TemporaryDirectory(prefix="daybook-api-") as home:
-        settings = Settings(home=Path(home), api_port=_free_port(), simulator_port=_free_port())
+        settings = Settings(home=Path(home), api_port=free_port(), simulator_port=free_port())
         with running(settings, START_ORDER, exclusive=True) as stack:
             return _measure(stack.settings, ensure_test_key(stack.settings))
 
 
 def _measure(settings: Settings, key: str) -> list[Row]:
     def drive(kind: str, clients: int, seconds: float = SECONDS, **more: Any) -> dict[str, Any]:
-        return _drive(Job(settings.api_host, settings.api_port, key, kind, clients, seconds, **more))
+        return drive_http(Job(settings.api_host, settings.api_port, key, kind, clients, seconds, **more))
 
     rows = []
     with closing(LedgerClient(settings.engine_socket)) as ledger:
-        wallets = _open_wallets(settings, ledger)
+        wallets = open_wallets(settings, ledger)
         orders = _create_orders(settings, key)
         drive("order", 16, WARM_SECONDS)
         for clients in (64, 16):
             rows += _rows(f"api.orders.{clients}c", drive("order", clients))
         drive("transfer", 16, WARM_SECONDS, ids=wallets)
-        uniform, hot = (drive("transfer", 16, ids=wallets, hot=hot) for hot in (False, True))
+        uniform, hot = (drive("transfer", 16, ids=wallets, hot=hot) for hot in ("", "destination"))
         rows += _rows("api.transfers.uniform.16c", uniform)
         rows += _rows("api.transfers.hot.16c", hot, ("uniform", uniform))
         alone = drive("read", 4, ids=orders)
@@ -75,14 +75,15 @@ def _rows(name: str, got: dict[str, Any], peer: tuple[str, dict[str, Any]] | Non
     ]
 
 
-def _drive(job: Job) -> dict[str, Any]:
+def drive_http(job: Job) -> dict[str, Any]:
+    """Runs the load generator as a process of its own."""
     command = [sys.executable, "-m", "tests.benchmarks.http_client"]
     done = subprocess.run(command, input=json.dumps(asdict(job)), stdout=subprocess.PIPE, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
 
-def _open_wallets(settings: Settings, ledger: LedgerClient) -> list[str]:
+def open_wallets(settings: Settings, ledger: LedgerClient) -> list[str]:
     """Wallets that may fall without limit, so that no transfer is refused."""
     found = []
     for number in range(WALLETS):
@@ -138,7 +139,8 @@ class _saturated:  # noqa: N801 - reads as a statement
             )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on right now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -19,12 +19,14 @@ from dataclasses import asdict, dataclass, field
 from tests.benchmarks.report import load
 
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+BULK_ITEMS = 100
 MERCHANT = "00000000-0000-0000-0000-00000000aaaa"
 
 
 @dataclass
 class Job:
-    """What to send: `kind` is "order", "transfer" or "read"; `ids` are wallets to move between, or orders to read."""
+    """What to send: `kind` is "order", "transfer", "bulk" or "read"; `ids` are wallets to move between, or orders to
+    read; `hot` makes the first wallet the "source" or the "destination" of every transfer."""
 
     host: str
     port: int
@@ -33,7 +35,7 @@ class Job:
     clients: int
     seconds: float
     ids: list[str] = field(default_factory=list)
-    hot: bool = False
+    hot: str = ""
 
 
 @dataclass
@@ -56,14 +58,24 @@ def request_of(job: Job, dice: random.Random) -> bytes:
         path = "payment-orders"
         reference = f"bench-{dice.getrandbits(32)}"
         body = f'{{"amount_minor":1234,"currency":"EUR","merchant_id":"{MERCHANT}","reference":"{reference}"}}'
+    elif job.kind == "bulk":
+        path = "bulk"
+        items = ",".join('{"action":"transfer",' + _transfer(job, dice)[1:] for _ in range(BULK_ITEMS))
+        body = f'{{"items":[{items}]}}'
     else:
         path = "transfers"
-        source, destination = dice.sample(job.ids, 2)
-        if job.hot and source != job.ids[0]:
-            destination = job.ids[0]
-        body = f'{{"source":"{source}","destination":"{destination}","amount_minor":100,"currency":"EUR"}}'
+        body = _transfer(job, dice)
     lines = f"Content-Type: application/json\r\nIdempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
     return f"POST /v1/{path} HTTP/1.1\r\n{head}{lines}{body}".encode()
+
+
+def _transfer(job: Job, dice: random.Random) -> str:
+    source, destination = dice.sample(job.ids[1:], 2)
+    if job.hot == "source":
+        source = job.ids[0]
+    elif job.hot == "destination":
+        destination = job.ids[0]
+    return f'{{"source":"{source}","destination":"{destination}","amount_minor":100,"currency":"EUR"}}'
 
 
 def run(job: Job) -> Result:
