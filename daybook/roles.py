@@ -6,6 +6,7 @@ returns. ``settings.database_url`` is set and migrated when it is called.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -18,6 +19,7 @@ Role = Callable[[Settings, threading.Event], None]
 # Rails before those who call them, the engine before those who ask it; processes stop in the reverse order.
 START_ORDER = ("simulator", "engine", "views", "payments", "api")
 ROLES: dict[str, Role] = {}
+VIEWS_NICENESS = 5
 TIMERS_CONNECT_TIMEOUT_S = 0.5
 """A timer that finds no engine is due at the next look again: the others must not wait for it."""
 
@@ -86,9 +88,11 @@ def engine(settings: Settings, stop: threading.Event) -> None:
 
 @role("views")
 def views(settings: Settings, stop: threading.Event) -> None:
-    """Fill the views from the log."""
+    """Fill the views from the log; when there is not enough processor for all, payments come first and views catch
+    up."""
     from daybook.bootstrap import event_log, view_machine
 
+    os.nice(VIEWS_NICENESS)
     with event_log(settings) as log:
         view_machine(log).run(stop)
 
