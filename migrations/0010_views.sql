@@ -127,6 +127,7 @@ create view views.wallet_entries as select * from views.wallet_entries_v1;
 create index payment_orders_listed on views.payment_orders_v1 (book, created_at desc, order_id desc);
 create unique index payment_orders_by_order on views.payment_orders_v1 (book, order_id);
 create unique index balances_by_address on views.balances_v1 (book, address, currency);
+create index balances_by_merchant on views.balances_v1 (book, merchant_id) where merchant_id is not null;
 create index balances_by_metadata on views.balances_v1 using gin (metadata jsonb_path_ops) where metadata <> '{}';
 create index wallet_entries_effective on views.wallet_entries_v1 (wallet_id, effective_at, position) where effective_at is not null;
 create index due_next on views.due_v1 (due_at);

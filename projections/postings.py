@@ -92,7 +92,8 @@ def _change(row: Row, event: events.PostingEvent) -> None:
     if isinstance(event, events.MetadataChanged):
         row["metadata"] = merged(row["metadata"], event.changes)
     elif isinstance(event, events.Reverted):
-        row["reverted"] = _reverted(row, event)
+        row["reverted"] = reverted = _reverted(row, event)
+        row["state"] = "reverted" if reverted == row["amounts"] else "partially_reverted"
         row["reversals"] = [*(row["reversals"] or ()), event.by]
     elif isinstance(event, events.HoldCommitted):
         row["state"] = "committed" if event.final else "partially_committed"

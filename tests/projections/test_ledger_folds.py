@@ -85,10 +85,12 @@ def test_a_posting_counts_what_was_taken_back_and_by_which_reversals() -> None:
     posting = a_movement(external_reference="rent-7")
     first, second = uuid.UUID(int=1), uuid.UUID(int=2)
     posting.revert(by=first, amount_minor=200, at=LATER)
+    (partly,) = folded("postings", list(posting.pending_events))
+    assert (partly["state"], partly["reverted"]) == ("partially_reverted", [200, -200])
     posting.change_metadata({"note": None, "invoice": "9"}, at=LATER)
     posting.revert(by=second, at=LATER)
     (row,) = folded("postings", posting.collect_events())
-    assert (row["state"], row["amounts"], row["reverted"]) == ("recorded", [500, -500], [500, -500])
+    assert (row["state"], row["amounts"], row["reverted"]) == ("reverted", [500, -500], [500, -500])
     assert (row["reversals"], row["metadata"]) == ([first, second], {"invoice": "9"})
     assert (row["external_reference"], row["position"]) == ("rent-7", 4)
 

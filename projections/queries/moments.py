@@ -1,0 +1,106 @@
+"""When a question is about: a position or a time that has passed, and ranges of effective time.
+
+A time becomes a position by the marks of the log, once and for all: at the mark every event up to its position was
+readable. An effective range is whole days, which `wallet_days` has summed up, and the entries of the days it cuts.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, ClassVar, NamedTuple
+
+from domain.errors import RuleViolation
+from projections.queries.reading import Reader, ViewsApart
+
+LAST = "select coalesce(max(position), 0) as last from log.events"
+MARKED = """
+select %(at)s <= clock_timestamp() as passed,
+       (select position from log.time_marks where marked_at <= %(at)s order by marked_at desc limit 1) as last
+"""
+TOGETHER = """
+select min(position) as first, max(position) as last, count(*) as builds
+  from views.builds where view = any(%s) and state = 'live'
+"""
+_DAY = timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)
+
+
+class MomentNotReached(RuleViolation):
+    """What will be known at a later position, or time, nobody can say yet."""
+
+    code: ClassVar[str] = "moment_not_reached"
+
+
+class RangeReversed(RuleViolation):
+    """A range ends after it begins."""
+
+    code: ClassVar[str] = "range_reversed"
+
+
+class Span(NamedTuple):
+    """Effective time from `start` up to and not including `end`; None stands for no bound.
+
+    Of the days in it, `first` up to and not including `last` are whole (when `first < last`). `head` is where the first
+    whole day begins, `tail` where the last one ends; both are `end` when no day is whole.
+    """
+
+    start: datetime
+    end: datetime
+    first: date
+    last: date
+    head: datetime
+    tail: datetime
+
+
+def span(start: datetime | None, end: datetime | None) -> Span:
+    """The range and the whole days in it. Raises RangeReversed."""
+    begins, ends = start or _EARLIEST, end or _LATEST
+    if begins > ends:
+        raise RangeReversed("to: lies before from; a range ends after it begins", "to")
+    first, last = _day_on(begins), ends.astimezone(UTC).date()
+    if first < last:
+        return Span(begins, ends, first, last, _midnight(first), ends if end is None else _midnight(last))
+    return Span(begins, ends, last, last, ends, ends)
+
+
+def up_to(moment: datetime) -> Span:
+    """Everything that was true by `moment`, itself included."""
+    return span(None, moment if moment >= _LATEST else moment + _MICROSECOND)
+
+
+def _day_on(moment: datetime) -> date:
+    """The first day that begins at this moment or after it."""
+    utc = moment.astimezone(UTC)
+    day = utc.date()
+    return day if utc == _midnight(day) else day + _DAY
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+class MomentQueries(Reader):
+    """Turns what callers name into positions, and knows when views can be asked together."""
+
+    def position_as_of(self, as_of: int | datetime, field: str = "as_of") -> int:
+        """The last position known at a time, or the position itself. Raises MomentNotReached for the future."""
+        if isinstance(as_of, datetime):
+            (found,) = self.rows(MARKED, {"at": as_of})
+            if not found["passed"]:
+                raise MomentNotReached(f"{field}: {as_of.isoformat()} is in the future", field)
+            return int(found["last"] or 0)
+        last = int(self.rows(LAST, [])[0]["last"])
+        if as_of > last:
+            raise MomentNotReached(f"{field}: the log has come to position {last}, not yet to {as_of}", field)
+        return as_of
+
+
+def joint_position(rows: list[dict[str, Any]], views: int) -> int:
+    """Where views stand together, from the row of `TOGETHER`. Raises ViewsApart."""
+    (found,) = rows
+    if found["builds"] < views or found["first"] != found["last"]:
+        message = "the views that this needs stand at different positions for the moment; ask again"
+        raise ViewsApart(message)
+    return int(found["last"])
