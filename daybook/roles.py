@@ -65,17 +65,23 @@ def simulator(settings: Settings, stop: threading.Event) -> None:
 
 @role("engine")
 def engine(settings: Settings, stop: threading.Event) -> None:
-    """Post the facts of the log and the requests of the socket; the only writer of wallet and posting streams."""
-    from daybook.bootstrap import database
+    """Post the facts of the log and the requests of the socket for every open book, also for those opened meanwhile;
+    the only writer of wallet and posting streams."""
+    from daybook.bootstrap import database, event_log
+    from domain.adjustment import Adjustment
     from domain.payment_order import PaymentOrder
     from eventlog.fenced import FencedRecorder
     from ledger.engine import PostingEngine
+    from ledger.open_books import open_books
     from ledger.server import LedgerServer
 
     path = settings.engine_socket
-    recorder = FencedRecorder(database(settings), books=(settings.book,), wakes=[PaymentOrder.TOPIC])
+    with event_log(settings):  # opens the settings' book: nothing is written to a book before it is open
+        recorder = FencedRecorder(
+            database(settings), books=(settings.book,), wakes=[PaymentOrder.TOPIC, Adjustment.TOPIC]
+        )
     try:
-        posting = PostingEngine(recorder, lambda: datetime.now(UTC), socket_path=str(path))
+        posting = PostingEngine(recorder, lambda: datetime.now(UTC), socket_path=str(path), open_books=open_books)
         server = LedgerServer(posting, path)
         server.start()
         try:

@@ -43,6 +43,25 @@ class FencedRecorder(PostgresRecorder):
                 raise WriterAlreadyRunning(message)
         self._fence = connection
 
+    def add(self, book: int) -> bool:
+        """Takes the lock of one more book on the connection that holds the others; False when somebody else has it.
+
+        Raises FenceLost. Nothing may be on its way on that connection.
+        """
+        if self._fence is None:
+            message = "The writer lock is not held: acquire it first."
+            raise FenceLost(message)
+        try:
+            row = self._fence.execute("select pg_try_advisory_lock(%s, %s)", [ENGINE_LOCK, book]).fetchone()
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self.release()
+            message = "The connection that holds the writer lock is lost."
+            raise FenceLost(message) from error
+        if row is None or not row[0]:
+            return False
+        self.books = (*self.books, book)
+        return True
+
     def release(self) -> None:
         """Gives the lock up by ending the session."""
         if self._fence is not None:

@@ -36,7 +36,7 @@ from ledger.refusals import UNKNOWN_WALLET
 from ledger.wire import ENGINE_UNAVAILABLE, Ping, ReadWallet, Reply, Request, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from eventlog.fenced import FencedRecorder
@@ -47,6 +47,7 @@ RETRY_SECONDS = 0.1
 PACE_SECONDS = 0.002  # commits begin at least so far apart: each costs the database the same, whatever it carries
 OVERLAP_QUEUED = 100  # from so many queued intents on, the next batch is decided while the last one is being written
 IDLE_SECONDS = 0.2
+BOOKS_LOOK_SECONDS = 0.5
 LEASE = """
 insert into log.engine_leases as l (book, socket_path, owner) select book, %b, %b from unnest(%b::int[]) book
 on conflict (book) do update set socket_path = excluded.socket_path, owner = excluded.owner, since = clock_timestamp()
@@ -76,9 +77,19 @@ class PostingEngine:
     """Posts for the books of its recorder. `run` blocks; `submit` may be called from any thread."""
 
     def __init__(
-        self, recorder: FencedRecorder, clock: Callable[[], datetime], *, socket_path: str = "", owner: str = "engine"
+        self,
+        recorder: FencedRecorder,
+        clock: Callable[[], datetime],
+        *,
+        socket_path: str = "",
+        owner: str = "engine",
+        open_books: Callable[[psycopg.Connection[Any]], Mapping[int, int]] | None = None,
     ) -> None:
-        """`clock` gives aware datetimes; `socket_path` and `owner` go to the lease row that tells where to ask."""
+        """`clock` gives aware datetimes; `socket_path` and `owner` go to the lease row that tells where to ask.
+
+        `open_books` tells the books to own beside those of the recorder, each with a position before which there is
+        nothing of it; it is asked again and again, since books are opened while the engine runs.
+        """
         self._recorder = recorder
         self._clock = clock
         self._socket_path = socket_path
@@ -86,6 +97,9 @@ class PostingEngine:
         self._owner = owner
         self._mapper = LogMapper()
         self._heads = {book: Heads(book) for book in recorder.books}
+        self._open_books = open_books
+        self._since: Mapping[int, int] = {}
+        self._look_at = 0.0
         self._recent = Recent()
         self._intake = Intake()
         self._flight: Flight | None = None
@@ -157,13 +171,18 @@ class PostingEngine:
         writer = ThreadPoolExecutor(1, thread_name_prefix="engine-commit")
         with writer as self._writer, connect(self._recorder.database_url) as side:
             self._load(side)
+            self._adopt(side)
             side.execute(LEASE, [self._socket_path, self._owner, list(self._recorder.books)], binary=True)
-            feed = FactFeed(self._recorder, self._mapper, self._intake)
+            feed = FactFeed(self._recorder, self._mapper, self._intake, self._since)
             try:
                 self._lost_at = None
                 self._owning.set()
                 while not stop.is_set():
                     feed.check()
+                    if time.monotonic() >= self._look_at and self._adopt(side):
+                        side.execute(LEASE, [self._socket_path, self._owner, list(self._recorder.books)], binary=True)
+                        feed.close()
+                        feed = FactFeed(self._recorder, self._mapper, self._intake, self._since)
                     if self._intake.queued < OVERLAP_QUEUED:
                         self._land(side)
                         time.sleep(max(0.0, self._paced_until - time.monotonic()))
@@ -173,9 +192,9 @@ class PostingEngine:
                     self._post(taken, side)
                     if self._lines_since_snapshot >= SNAPSHOT_EVERY_LINES:
                         self._land(side)
-                        self._write_snapshots(side)
+                        self._write_snapshots(side, feed)
                 self._land(side)
-                self._write_snapshots(side)
+                self._write_snapshots(side, feed)
             finally:
                 self._owning.clear()
                 self._abandon()
@@ -190,12 +209,43 @@ class PostingEngine:
 
     def _load(self, side: psycopg.Connection[Any]) -> None:
         self._recent.clear()
-        for book, heads in self._heads.items():
-            folded = heads.load(snapshots.load(side, [book]), self._recorder, self._mapper)
-            log.info("wallet heads read", book=book, wallets=len(heads.accounts), folded=folded)
+        for heads in self._heads.values():
+            self._read(heads, side)
         metrics.TAKEOVERS.inc()
 
-    def _write_snapshots(self, side: psycopg.Connection[Any]) -> None:
+    def _read(self, heads: Heads, side: psycopg.Connection[Any]) -> None:
+        folded = heads.load(snapshots.load(side, [heads.book]), self._recorder, self._mapper)
+        log.info("wallet heads read", book=heads.book, wallets=len(heads.accounts), folded=folded)
+
+    def _adopt(self, side: psycopg.Connection[Any]) -> bool:
+        """Own the books that were opened since the last look; True when there were any. What another engine has is
+        left to it, and looked at again.
+
+        Their facts are read by a new feed: from where the batches that have landed stood, so none is lost or doubled.
+        """
+        self._look_at = time.monotonic() + BOOKS_LOOK_SECONDS
+        if self._open_books is None:
+            return False
+        found = self._open_books(side)
+        new = [book for book in found if book not in self._heads]
+        if not new:
+            return False
+        self._land(side)
+        adopted = [book for book in new if self._recorder.add(book)]
+        self._since = {**self._since, **{book: found[book] for book in adopted}}
+        for book in adopted:
+            heads = Heads(book, found[book])
+            self._read(heads, side)
+            self._heads[book] = heads  # requests of the book are taken from here on
+        return bool(adopted)
+
+    def _write_snapshots(self, side: psycopg.Connection[Any], feed: FactFeed) -> None:
+        """Only after the last batch has landed. A book without facts of late is noted as read up to here, so that the
+        next start need not look for them from its beginning."""
+        read_to = feed.queued_to
+        if not self._intake.facts_waiting:
+            for book in self._heads:
+                self._recorder.advance(Tracking(f"engine/{book}", read_to))
         for heads in self._heads.values():
             rows = heads.snapshots()
             if rows:

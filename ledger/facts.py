@@ -13,6 +13,8 @@ from eventlog.follower import Follower
 from ledger.intake import Fact, Intake
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from eventlog.fenced import FencedRecorder
     from eventlog.mapper import LogMapper
     from eventlog.recorded import Recorded
@@ -28,10 +30,16 @@ class FactFeed:
     lost, with whatever it had queued.
     """
 
-    def __init__(self, recorder: FencedRecorder, mapper: LogMapper, intake: Intake) -> None:
+    def __init__(
+        self, recorder: FencedRecorder, mapper: LogMapper, intake: Intake, since: Mapping[int, int] | None = None
+    ) -> None:
+        """`since` are positions before which there is nothing of a book; the others are read from the beginning."""
         self._mapper = mapper
         self._intake = intake
-        self._posted = {book: recorder.max_tracking_id(f"engine/{book}") or 0 for book in recorder.books}
+        since = since or {}
+        self._posted = {
+            book: max(recorder.max_tracking_id(f"engine/{book}") or 0, since.get(book, 0)) for book in recorder.books
+        }
         self._follower = Follower(
             recorder,
             recorder.horizon,
@@ -39,6 +47,7 @@ class FactFeed:
             topics=sorted(POSTED_TOPICS),
             books=recorder.books,
         )
+        self.queued_to = self._follower.position
         self._ended = threading.Event()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="engine-facts", daemon=True)
@@ -66,8 +75,8 @@ class FactFeed:
                     self._ended.wait(WAIT_SECONDS)
                     continue
                 facts = [self._fact(row) for row in rows if row.position > self._posted[row.book]]
-                if facts:
-                    self._intake.facts(facts, self._ended.is_set)
+                if not facts or self._intake.facts(facts, self._ended.is_set):
+                    self.queued_to = self._follower.position
         except Exception as error:  # noqa: BLE001 - handed to the engine's thread, which raises it
             self._error = error
             self._intake.wake()

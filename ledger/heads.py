@@ -86,9 +86,10 @@ class LogRows(Protocol):
 class Heads:
     """All of one book as last committed. Written by the engine's thread; others may read single accounts."""
 
-    def __init__(self, book: int) -> None:
+    def __init__(self, book: int, since: int = 0) -> None:
+        """`since` is a position before which there is nothing of this book."""
         self.book = book
-        self.position = 0
+        self.position = self._since = since
         self.accounts: dict[UUID, Account] = {}
         self.named: dict[tuple[str, str], Account] = {}
         self.monitors: dict[UUID, Monitor] = {}
@@ -181,7 +182,7 @@ class Heads:
         self.monitors.clear()
         self.period = None
         self._changed.clear()
-        self.position = 0
+        self.position = self._since
 
     def _restore(self, snapshots: Sequence[WalletSnapshot]) -> None:
         counted = None
@@ -228,7 +229,7 @@ class Heads:
     def _fold_book(self, log: LogRows, mapper: LogMapper) -> int:
         """Monitors and closings: few events, always read whole."""
         folded = 0
-        for row in _rows(log, self.book, 0, BOOK_TOPICS):
+        for row in _rows(log, self.book, self._since, BOOK_TOPICS):
             event = mapper.decode(row)
             if row.topic == Period.Closed.TOPIC:
                 self.period = event.mutate(self.period)

@@ -102,6 +102,11 @@ class Intake:
         return len(self._asks)
 
     @property
+    def facts_waiting(self) -> int:
+        """How many facts are queued."""
+        return len(self._facts)
+
+    @property
     def queued(self) -> int:
         """How many requests and facts are queued."""
         return len(self._asks) + len(self._facts)

@@ -101,7 +101,7 @@ def test_one_tracking_row_moves_with_the_postings_it_accounts_for(database_url: 
         write_captures(writer, range(10))
         posted_until(recorder, 10_000)
         last = writer.read(0, 100, topics=[Captured.TOPIC])[-1].position
-        assert recorder.max_tracking_id(f"engine/{BOOK}") == last
+        assert recorder.max_tracking_id(f"engine/{BOOK}") >= last  # and on, once everything readable is posted
         with psycopg.connect(database_url) as connection:
             row = connection.execute("select book, owner from log.engine_leases").fetchone()
         assert row == (BOOK, "engine")

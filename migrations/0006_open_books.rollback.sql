@@ -1,0 +1,1 @@
+drop index log.events_open_books;
