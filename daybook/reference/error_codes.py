@@ -32,9 +32,11 @@ def error_codes() -> str:
     for rule in sorted(ours, key=lambda rule: (rule.__module__, rule.__qualname__)):
         rules[rule.code] = " ".join(docstring(rule)[:1]) or rules.get(rule.code, "")
     refused = table(("code", "the rule"), [(code(name), rules[name]) for name in sorted(rules)])
-    others = {
-        raised.code: raised for raised in _raised() if raised.status != _UNPROCESSABLE or raised.code not in rules
-    }
+    others: dict[str, _Raised] = {}
+    for raised in _raised():
+        if raised.status != _UNPROCESSABLE or raised.code not in rules:
+            known = others.get(raised.code)
+            others[raised.code] = raised if raised.says or known is None else raised._replace(says=known.says)
     rows = [
         (raised.status, code(raised.code), raised.says)
         for raised in sorted(others.values(), key=lambda one: (one.status, one.code))
