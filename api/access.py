@@ -54,6 +54,15 @@ ACCESS: dict[str, frozenset[str]] = {
     "adjustments.show": _READ_ALL,
     "adjustments.approve": _OPERATE,
     "adjustments.reject": _OPERATE,
+    "balances.index": _EVERYONE,
+    "balances.volumes": _EVERYONE,
+    "statements.index": _EVERYONE,
+    "statements.balance": _EVERYONE,
+    "statements.statement": _EVERYONE,
+    "ledger_lists.postings": _EVERYONE,
+    "ledger_lists.holds": _EVERYONE,
+    "ledger_lists.monitors": _EVERYONE,
+    "ledger_lists.adjustments": _READ_ALL,
     "events.index": _READ_ALL,
 }
 

@@ -17,16 +17,19 @@ from werkzeug.exceptions import HTTPException
 
 from api import (
     adjustments,
+    balances,
     bulk,
     docs,
     events,
     health,
     holds,
+    ledger_lists,
     merchants,
     monitors,
     payment_orders,
     periods,
     postings,
+    statements,
     transfers,
     wallet_changes,
     wallets,
@@ -92,6 +95,8 @@ def create_app(services: Services) -> Flask:
     for resource in (merchants, wallets, payment_orders, transfers, events, health):
         api.register_blueprint(resource.blp)
     for resource in (postings, holds, wallet_changes, periods, monitors, bulk, adjustments):
+        api.register_blueprint(resource.blp)
+    for resource in (balances, statements, ledger_lists):
         api.register_blueprint(resource.blp)
     app.register_blueprint(docs.blp)
     app.extensions[docs.SPEC_EXTENSION] = finish_spec(api.spec.to_dict())

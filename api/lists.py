@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Protocol
-from uuid import UUID
 
 from flask import Response
 from marshmallow import Schema, fields, validate
 
-from api.auth import Caller
 from api.fields import Position
 from api.json_response import json_response
 from api.problem import ProblemError
@@ -36,31 +33,11 @@ class ViewPage(Protocol):
         """What to send as `cursor` for the rows after these."""
 
 
-class ViewQueries(Protocol):
-    """What the API reads from views. Every list takes the caller: book and ownership are decided in that one layer.
-
-    A cursor that cannot be read raises a domain RuleViolation or ValueError without quoting it.
-    """
+class ViewPositions(Protocol):
+    """What knows how far views have come."""
 
     def position(self, view: str) -> int:
         """How far the live build of a view has come; 0 before it has started."""
-
-    def payment_orders(
-        self,
-        caller: Caller,
-        *,
-        cursor: str | None,
-        limit: int,
-        status: str | None = None,
-        merchant_id: str | None = None,
-        reference: str | None = None,
-        created_from: datetime | None = None,
-        created_to: datetime | None = None,
-    ) -> ViewPage:
-        """Payment orders of the caller, newest first."""
-
-    def wallet_entries(self, caller: Caller, wallet_id: UUID, *, cursor: str | None, limit: int) -> ViewPage:
-        """What was posted to a wallet."""
 
 
 class CursorQuery(Schema):
@@ -76,14 +53,17 @@ class CursorQuery(Schema):
     )
 
 
-def view_page(queries: ViewQueries, view: str, at_least: int, fetch: Callable[[], ViewPage]) -> Response:
-    """Answer a page of `view` once it has come to `at_least`; raises `ProblemError` 503 when it does not in time."""
-    position = _reached(queries, view, at_least)
+def view_page(queries: ViewPositions, view: str, at_least: int, fetch: Callable[[], ViewPage], **more: Any) -> Response:
+    """Answer a page of `view` once it has come to `at_least`; raises `ProblemError` 503 when it does not in time.
+
+    `more` are members of the answer beside the page.
+    """
+    position = reached(queries, view, at_least)
     page = fetch()
-    return json_response({"items": page.items, "next_cursor": page.next_cursor, "position": str(position)})
+    return json_response({"items": page.items, "next_cursor": page.next_cursor, "position": str(position), **more})
 
 
-def _reached(queries: ViewQueries, view: str, at_least: int) -> int:
+def reached(queries: ViewPositions, view: str, at_least: int) -> int:
     """The view's position, read before the rows: a page may show more than it promises, never less."""
     deadline = time.monotonic() + AT_LEAST_WAIT_S
     while (position := queries.position(view)) < at_least:

@@ -12,13 +12,13 @@ from api.auth import ApiKeys, Caller
 from eventlog.recorded import Meta
 
 if TYPE_CHECKING:
-    from api.lists import ViewQueries
     from api.waiters import Waiters
     from domain.ports import Clock
     from eventlog.application import EventLog
     from eventlog.follower import LogReader
     from ledger.client import LedgerClient
     from payments.checkout import Checkout
+    from projections.queries import Queries
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Services:
     reader: LogReader
     checkout: Checkout
     ledger: LedgerClient
-    queries: ViewQueries
+    queries: Queries
     keys: ApiKeys
     clock: Clock
     waiters: Waiters

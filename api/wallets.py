@@ -21,9 +21,11 @@ from api.ledger_replies import refuse_unless
 from api.lists import CursorQuery, view_page
 from api.ownership import visible_wallet
 from api.problem import not_found
+from api.query_fields import Amount, Moment
 from api.services import current_caller, current_services
 from domain.chart import DEBIT_KINDS, account_kind
 from domain.ids import wallet_stream_id
+from projections.queries import EntryFilter
 
 blp = Blueprint("wallets", __name__, url_prefix="/v1/wallets", description="Accounts in one currency")
 blp.ARGUMENTS_PARSER = StrictParser()
@@ -66,9 +68,15 @@ class WalletQuery(Schema):
 
 
 class EntriesQuery(CursorQuery):
-    """Which page of the entries."""
+    """Which entries: every condition that is given must hold. Amounts are in the natural sign of the wallet."""
 
     currency = Currency()
+    effective_from = Moment(load_default=None)
+    effective_to = Moment(load_default=None, metadata={"description": "Not included"})
+    recorded_from = Moment(load_default=None)
+    recorded_to = Moment(load_default=None, metadata={"description": "Not included"})
+    min_amount_minor = Amount(load_default=None)
+    max_amount_minor = Amount(load_default=None, metadata={"description": "Included"})
     limit = Limit()
 
 
@@ -113,12 +121,13 @@ def entries(query: dict[str, Any], wallet: str) -> Response:
     """List what was posted to a wallet."""
     caller, services = current_caller(), current_services()
     wallet_id = visible_wallet(wallet, query.pop("currency", None))
-    at_least = query.pop("at_least")
+    page = {name: query.pop(name) for name in ("cursor", "limit")}
+    at_least, chosen = query.pop("at_least"), EntryFilter(**query)
     return view_page(
         services.queries,
         "wallet_entries",
         at_least,
-        lambda: services.queries.wallet_entries(caller, wallet_id, **query),
+        lambda: services.queries.wallet_entries(caller, wallet_id, chosen=chosen, **page),
     )
 
 

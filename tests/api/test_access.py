@@ -24,15 +24,22 @@ ADDRESS = {
     "monitor_id": str(uuid4()), "adjustment_id": str(uuid4()),
 }  # fmt: skip
 
+LISTS = {
+    "balances.index", "balances.volumes", "statements.index", "statements.balance", "statements.statement",
+    "ledger_lists.postings", "ledger_lists.holds", "ledger_lists.monitors",
+}  # fmt: skip
+
 # Written out a second time on purpose: a change of the table must be meant.
 ALLOWED = {
     "merchant": {
         "wallets.show", "wallets.entries", "payment_orders.create", "payment_orders.show", "payment_orders.index",
         "payment_orders.capture", "payment_orders.cancel", "postings.show", "holds.show", "monitors.show",
+        *LISTS,
     },
     "auditor": {
         "wallets.show", "wallets.entries", "payment_orders.show", "payment_orders.index", "events.index",
         "postings.show", "holds.show", "monitors.show", "periods.show", "adjustments.show",
+        "ledger_lists.adjustments", *LISTS,
     },
     "operator": set(ACCESS),
     "admin": set(ACCESS),
