@@ -22,12 +22,15 @@ SESSION = (
     "-c role=daybook_app -c idle_in_transaction_session_timeout=10s -c lock_timeout=10s "
     "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 -c timezone=UTC"
 )
+# What the log and the machine of the views ask finds its rows by key or position. A plan that was made, and kept, while
+# a table was empty would scan the whole of it for ever after; so would not one made with these.
+LOOKUPS = f"{SESSION} -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
 READ_SECONDS_MAX = 15.0
 
 
 def connect(database_url: str) -> psycopg.Connection[Any]:
-    """A session of the application's role in autocommit: each statement has a snapshot of its own."""
-    connection = psycopg.connect(database_url, autocommit=True, options=SESSION, prepare_threshold=1)
+    """A session of the application's role in autocommit: each statement has a snapshot of its own. It looks rows up."""
+    connection = psycopg.connect(database_url, autocommit=True, options=LOOKUPS, prepare_threshold=1)
     _configure(connection)
     return connection
 
@@ -39,14 +42,17 @@ def _configure(connection: psycopg.Connection[Any]) -> None:
 
 
 class Readers:
-    """A small pool for reads, which may be repeated: a lost connection is replaced and the read done again."""
+    """A small pool for reads, which may be repeated: a lost connection is replaced and the read done again.
 
-    def __init__(self, database_url: str, size_max: int = 8) -> None:
+    `options` are the sessions' settings: LOOKUPS to find rows by key, SESSION to ask whatever the planner answers best.
+    """
+
+    def __init__(self, database_url: str, size_max: int = 8, *, options: str = SESSION) -> None:
         self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
             database_url,
-            min_size=1,
+            min_size=0,
             max_size=size_max,
-            kwargs={"autocommit": True, "options": SESSION, "prepare_threshold": 1},
+            kwargs={"autocommit": True, "options": options, "prepare_threshold": 1},
             configure=_configure,
             open=True,
             name="log-readers",

@@ -15,7 +15,7 @@ from eventsourcing.persistence import (
 )
 
 from eventlog.append import Command, append, conflict
-from eventlog.connections import Readers, connect
+from eventlog.connections import LOOKUPS, Readers, connect
 from eventlog.errors import LogUnavailable
 from eventlog.group_commit import GroupCommitter
 from eventlog.horizon import HorizonReader, Notifier
@@ -58,6 +58,7 @@ POSITION_MAX = 2**63 - 1
 
 class PostgresRecorder(ProcessRecorder):
     """Appends without a table lock and reads without gaps. One instance per process, shared by its threads.
+    `readers` are for questions that others ask of the same database.
 
     `insert_events` is group-committed: concurrent callers share commits. With `tracking` a command commits alone,
     together with the consumer's position.
@@ -68,6 +69,7 @@ class PostgresRecorder(ProcessRecorder):
         self._wakes = wakes
         self.database_url = database_url
         self.readers = Readers(database_url, readers_max)
+        self._lookups = Readers(database_url, readers_max, options=LOOKUPS)
         self._notifier = Notifier(lambda: connect(database_url))
         self._committer = GroupCommitter(lambda: connect(database_url), self._notifier.wake)
         self._horizon: HorizonReader | None = None
@@ -86,6 +88,7 @@ class PostgresRecorder(ProcessRecorder):
         if self._horizon is not None:
             self._horizon.close()
         self.readers.close()
+        self._lookups.close()
 
     # writing
 
@@ -113,7 +116,7 @@ class PostgresRecorder(ProcessRecorder):
             self.insert_tracking(tracking)
             return []
         try:
-            with self.readers.connection() as connection:
+            with self._lookups.connection() as connection:
                 (positions,) = append(connection, [command], tracking)
         except psycopg.errors.UniqueViolation as error:
             raise _tracked_conflict(error, command, tracking) from error
@@ -127,7 +130,7 @@ class PostgresRecorder(ProcessRecorder):
         LogUnavailable when it may have been moved or not."""
         parameters = [tracking.application_name, tracking.notification_id]
         try:
-            with self.readers.connection() as connection:
+            with self._lookups.connection() as connection:
                 moved = connection.execute(TRACK, parameters, prepare=True, binary=True).rowcount
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             message = f"The position of {tracking.application_name} may have been moved or not: {error}"
@@ -201,7 +204,7 @@ class PostgresRecorder(ProcessRecorder):
         return HorizonSubscription(self, self.horizon, gt, topics)
 
     def _rows(self, query: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
-        rows: list[tuple[Any, ...]] = self.readers.read(
+        rows: list[tuple[Any, ...]] = self._lookups.read(
             lambda connection: connection.execute(query, parameters, prepare=True, binary=True).fetchall()
         )
         return rows

@@ -66,7 +66,9 @@ create function log.append(
     contexts int[], books int[], metas text[],
     tracking_name text default null, tracking_position bigint default null,
     out first_position bigint, out refused int[]
-) language plpgsql security definer set search_path = pg_catalog, pg_temp as $b$
+) language plpgsql security definer set search_path = pg_catalog, pg_temp
+    -- Versions are looked up by key. A plan kept from when the table was empty would scan all of it at every append.
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $b$
 declare
     late  boolean := pg_current_xact_id_if_assigned() is not null;
     x     bigint  := log.open()::text::bigint;
