@@ -7,20 +7,17 @@ readable. An effective range is whole days, which `wallet_days` has summed up, a
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from domain.errors import RuleViolation
-from projections.queries.reading import Reader, ViewsApart
+from projections.queries.reading import Reader
 
 LAST = "select coalesce(max(position), 0) as last from log.events"
 MARKED = """
 select %(at)s <= clock_timestamp() as passed,
        (select position from log.time_marks where marked_at <= %(at)s order by marked_at desc limit 1) as last
 """
-TOGETHER = """
-select min(position) as first, max(position) as last, count(*) as builds
-  from views.builds where view = any(%s) and state = 'live'
-"""
+APART = "the views that this needs stand at different positions for the moment; ask again"
 _DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -95,12 +92,3 @@ class MomentQueries(Reader):
         if as_of > last:
             raise MomentNotReached(f"{field}: the log has come to position {last}, not yet to {as_of}", field)
         return as_of
-
-
-def joint_position(rows: list[dict[str, Any]], views: int) -> int:
-    """Where views stand together, from the row of `TOGETHER`. Raises ViewsApart."""
-    (found,) = rows
-    if found["builds"] < views or found["first"] != found["last"]:
-        message = "the views that this needs stand at different positions for the moment; ask again"
-        raise ViewsApart(message)
-    return int(found["last"])

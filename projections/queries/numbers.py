@@ -7,16 +7,17 @@ owned and what is owed, are no sum. One wallet is asked for like many, so there 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-from psycopg import Connection
+from typing import NamedTuple
 
 from projections.queries.grouping import Grouping
-from projections.queries.moments import TOGETHER, MomentQueries, Span, joint_position
-from projections.queries.reading import Asker, Page, Row, conditions, fetch, own, page, scope, sign_of
+from projections.queries.moments import APART, MomentQueries, Span
+from projections.queries.reading import Asker, Page, Row, ViewsApart, conditions, own, page, scope, sign_of
 from projections.queries.wallets import CHOSEN, WalletFilter
 
-PAGE = "select * from ({query}) g {after} order by {groups} limit %(limit)s"
+PAGE = "select g.*{more} from ({query}) g {after} order by {groups} limit %(limit)s"
+# In the statement itself, so that one snapshot answers both: do the two views that it adds up stand together?
+TOGETHER = """, (select count(*) = 2 and min(position) = max(position) from views.builds
+  where view in ('wallet_days', 'wallet_entries') and state = 'live') as together"""
 NOW = """
 select {keys}, sum(b.posted_minor) as posted_minor, sum(b.held_minor) as held_minor, count(*) as wallets
   from views.balances b where b.book = %(book)s {where}
@@ -120,14 +121,10 @@ class NumberQueries(MomentQueries):
         return self.rows(asked.text, asked.parameters, prepare=False)
 
     def _together(self, asked: Question) -> list[Row]:
-        """The answer to what needs two views, as long as they stand at one position."""
-
-        def read(connection: Connection[Any]) -> list[Row]:
-            with connection.transaction():
-                stand_together(connection)
-                return fetch(connection, asked.text, asked.parameters)
-
-        rows: list[Row] = self._read(read)
+        """The answer to what needs two views, as long as they stand at one position. Raises ViewsApart."""
+        rows = self._alone(asked)
+        if not all(row.pop("together") for row in rows):
+            raise ViewsApart(APART)
         return rows
 
 
@@ -147,7 +144,8 @@ def question(
     inner = query.format(keys=grouping.keys, groups=grouping.groups, where=which)
     moments = {"as_of": when.as_of} | ({} if when.effective is None else when.effective._asdict())
     parameters = scope(caller) | filters | moments | grouping.parameters | places | {"limit": limit + 1}
-    return Question(PAGE.format(query=inner, after=after, groups=grouping.groups), parameters)
+    more = "" if when.effective is None else TOGETHER
+    return Question(PAGE.format(query=inner, after=after, groups=grouping.groups, more=more), parameters)
 
 
 def moved_query(when: When) -> str:
@@ -161,12 +159,6 @@ def moved_query(when: When) -> str:
     if effective.tail < effective.end:
         parts += TAIL
     return MOVED.replace("{parts}", parts + (LATER if when.as_of is not None else ""))
-
-
-def stand_together(connection: Connection[Any]) -> int:
-    """Let this transaction see the days and the entries of wallets as of one position. Raises ViewsApart."""
-    connection.execute("set transaction isolation level repeatable read, read only")
-    return joint_position(fetch(connection, TOGETHER, [["wallet_days", "wallet_entries"]], prepare=True), 2)
 
 
 def _balance(row: Row) -> Row:

@@ -15,14 +15,29 @@ from uuid import UUID
 from psycopg import Connection
 
 from projections.queries.grouping import ONLY_KINDS
-from projections.queries.moments import Span, span
-from projections.queries.numbers import AS_OF, NumberQueries, When, moved_query, question, stand_together
-from projections.queries.reading import Asker, Row, decoded, encoded, fetch, own, scope, show_positions, sign_of
+from projections.queries.moments import APART, Span, span
+from projections.queries.numbers import AS_OF, NumberQueries, When, moved_query, question
+from projections.queries.reading import (
+    Asker,
+    Row,
+    ViewsApart,
+    decoded,
+    encoded,
+    fetch,
+    own,
+    scope,
+    show_positions,
+    sign_of,
+)
 from projections.queries.wallets import WalletFilter
 
 WALLET = """
 select b.wallet_id, b.address, b.currency, b.account_kind from views.balances b
  where b.book = %(book)s and b.wallet_id = %(wallet)s {own}
+"""
+POSITIONS = """
+select min(position) as first, max(position) as last, count(*) as builds
+  from views.builds where view in ('wallet_days', 'wallet_entries') and state = 'live'
 """
 _ENTRIES = """
 select posting_id, line, version, amount_minor, effective_at, recorded_at, position from views.wallet_entries
@@ -83,7 +98,8 @@ class StatementQueries(NumberQueries):
 
         def read(connection: Connection[Any]) -> Statement | None:
             with connection.transaction():
-                now = stand_together(connection)
+                connection.execute("set transaction isolation level repeatable read, read only")
+                now = _joint_position(connection)
                 known = scope(caller) | {"wallet": wallet_id}
                 found = fetch(connection, WALLET.format(own=own(caller)), known)
                 if not found:
@@ -104,6 +120,14 @@ class StatementQueries(NumberQueries):
             if page.next_cursor is None:
                 return
             page = self.statement(caller, wallet_id, about, cursor=page.next_cursor, limit=limit)
+
+
+def _joint_position(connection: Connection[Any]) -> int:
+    """Where the two views that a statement is made of stand. Raises ViewsApart when that is not one position."""
+    (found,) = fetch(connection, POSITIONS, None, prepare=True)
+    if found["builds"] < 2 or found["first"] != found["last"]:
+        raise ViewsApart(APART)
+    return int(found["last"])
 
 
 def _read(

@@ -6,9 +6,12 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
+from domain.address_pattern import AddressPattern
 from domain.ids import wallet_stream_id
 from domain.posting import Line, Posting
 from projections.queries import EntryFilter, Grouping, HoldFilter, PostingFilter, Range, WalletFilter, When, span, up_to
+from projections.queries.reading import conditions
+from projections.queries.wallets import CHOSEN, matching
 from tests.projections.ledger import BEGIN, Asker, Ledger
 
 
@@ -115,3 +118,26 @@ def test_holds_are_listed_with_what_is_left_of_them_until_when(ledger: Ledger) -
     (row,) = ledger.queries.holds(Asker(1), chosen=HoldFilter(open=True)).items
     assert [line["remaining_minor"] for line in row["lines"]] == [200, -200]
     assert row["commits"] == [uuid.UUID(int=5)]
+
+
+def test_the_conditions_of_a_pattern_let_through_what_it_matches(ledger: Ledger) -> None:
+    patterns = (
+        "wallet:**",
+        "wallet:*",
+        "wallet:*:main",
+        "wallet:*:*",
+        "wallet:*:main:**",
+        "*:*:**",
+        "*:a:**",
+        "wallet:a_b",
+    )
+    addresses = [
+        "wallet:a", "wallet:a_b", "wallet:axb", "wallet:a:main", "wallet:a:main:b", "wallet:a:b:main",
+        "wallet:a:main:b:c", "merchant:a:available", "psp:a:clearing", "wallet:main:main",
+    ]  # fmt: skip
+    query = "select b.address from unnest(%(addresses)s::text[]) b(address) where true"
+    for text in patterns:
+        pattern = AddressPattern.parse(text)
+        asked = matching(pattern)
+        rows = ledger.queries.rows(query + conditions(CHOSEN, asked), asked | {"addresses": addresses}, prepare=False)
+        assert [row["address"] for row in rows] == [one for one in addresses if pattern.matches(one)], text
