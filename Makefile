@@ -18,10 +18,10 @@ run: $(STAMP) ## start everything and print a first payment to paste; Ctrl-C sto
 	@exec $(BIN)/daybook run
 
 test: $(STAMP) ## run the tests against a real PostgreSQL
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --maxschedchunk 1
 
-test-long: $(STAMP) ## run the long forms of the tests
-	$(BIN)/pytest -q -m long
+test-long: $(STAMP) ## run the long forms of the tests, on the disk and one by one
+	DAYBOOK_TEST_DIRECTORY=$${TMPDIR:-/tmp} $(BIN)/pytest -q -m long
 
 check: $(STAMP) ## style, types, the direction of imports, tidiness
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
