@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,29 +27,44 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     close_shop(shop)
 
 
-@pytest.fixture
-def engine_socket(database_url: str) -> Iterator[str]:
-    """A running posting engine of both books; the path of its socket."""
-    with tempfile.TemporaryDirectory() as folder:  # short: a Unix socket's path has at most 107 bytes
-        path = f"{folder}/engine.sock"
-        recorder = FencedRecorder(database_url, [BOOK, OTHER_BOOK])
-        engine = PostingEngine(recorder, lambda: datetime.now(UTC), socket_path=path)
-        stop = threading.Event()
-        thread = threading.Thread(target=engine.run, args=(stop,))
-        thread.start()
-        server = LedgerServer(engine, path)
-        server.start()
+class RunningEngine:
+    """A posting engine of both books with its socket, in threads of this process."""
+
+    def __init__(self, database_url: str, path: str) -> None:
+        self.path = path
+        self._recorder = FencedRecorder(database_url, [BOOK, OTHER_BOOK])
+        engine = PostingEngine(self._recorder, lambda: datetime.now(UTC), socket_path=path)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=engine.run, args=(self._stop,))
+        self._thread.start()
+        self._server = LedgerServer(engine, path)
+        self._server.start()
         assert engine.owning.wait(20)
-        yield path
-        stop.set()
-        thread.join()
-        server.stop()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._recorder.horizon.close()  # wakes the thread that waits for facts
+        self._thread.join()
+        self._server.stop()
+        self._recorder.close()
 
 
 @pytest.fixture
-def live(database_url: str, engine_socket: str) -> Iterator[Shop]:
+def engine(database_url: str) -> Iterator[RunningEngine]:
+    """A posting engine; whoever closes it before the test ends does no harm."""
+    with tempfile.TemporaryDirectory() as folder:  # short: a Unix socket's path has at most 107 bytes
+        engine = RunningEngine(database_url, f"{folder}/engine.sock")
+        yield engine
+        engine.close()
+
+
+@pytest.fixture
+def live(database_url: str, engine: RunningEngine) -> Iterator[Shop]:
     """A shop over PostgreSQL whose wallets are kept by a real engine."""
     with ConnectionPool(database_url, min_size=1, max_size=4, open=True) as pool:
-        shop = open_shop(PostgresRecorder(database_url), PostgresApiKeys(pool), engine_socket)
+        shop = open_shop(PostgresRecorder(database_url), PostgresApiKeys(pool), engine.path)
         yield shop
-        close_shop(shop)
+        with ThreadPoolExecutor(1) as other:  # each waits for threads of its own, so both at once
+            closed = other.submit(engine.close)
+            close_shop(shop)
+            closed.result()

@@ -76,7 +76,9 @@ class Shop:
         return {"Authorization": f"Bearer {key}", **{name.replace("_", "-"): text for name, text in more.items()}}
 
 
-def open_shop(recorder: MemoryRecorder | PostgresRecorder, api_keys: ApiKeys, engine_socket: str) -> Shop:
+def open_shop(
+    recorder: MemoryRecorder | PostgresRecorder, api_keys: ApiKeys, engine_socket: str, connect_timeout: float = 2.0
+) -> Shop:
     """Open two books over a recorder; the caller closes `services.waiters`, `services.ledger` and the log."""
     log = EventLog(recorder)
     clock = SystemClock()
@@ -97,7 +99,7 @@ def open_shop(recorder: MemoryRecorder | PostgresRecorder, api_keys: ApiKeys, en
         log=log,
         reader=recorder,
         checkout=checkout,
-        ledger=LedgerClient(engine_socket, timeout=20.0),
+        ledger=LedgerClient(engine_socket, timeout=20.0, connect_timeout=connect_timeout),
         queries=views,
         keys=api_keys,
         clock=clock,
@@ -107,7 +109,8 @@ def open_shop(recorder: MemoryRecorder | PostgresRecorder, api_keys: ApiKeys, en
 
 
 def close_shop(shop: Shop) -> None:
-    """Close what `open_shop` opened."""
+    """Close what `open_shop` opened; the horizon first, which wakes whoever waits for the log."""
+    shop.services.reader.horizon.close()
     shop.services.waiters.close()
     shop.services.ledger.close()
     shop.log.close()
@@ -115,4 +118,4 @@ def close_shop(shop: Shop) -> None:
 
 def memory_shop(engine_socket: str) -> Shop:
     """A shop whose log lives in memory; nothing listens on its engine socket."""
-    return open_shop(MemoryRecorder(), MemoryApiKeys(), engine_socket)
+    return open_shop(MemoryRecorder(), MemoryApiKeys(), engine_socket, connect_timeout=0.1)

@@ -7,6 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+import pytest
+
+import api.lists
 from api.order_schemas import OrderSchema
 from domain.ids import stream_id
 from domain.payment_order import PaymentOrder
@@ -141,7 +144,10 @@ def test_a_created_order_is_cancelled_at_once(shop: Shop) -> None:
     assert (answer.status_code, answer.get_json()["status"]) == (200, "cancelled")
 
 
-def test_a_list_says_its_position_as_text_and_refuses_to_answer_behind_at_least(shop: Shop) -> None:
+def test_a_list_says_its_position_as_text_and_refuses_to_answer_behind_at_least(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.lists, "AT_LEAST_WAIT_S", 0.1)
     client = shop.client()
     shop.views.reached = 2**60
     page = client.get(f"{ORDERS}?at_least={2**60}&status=captured", headers=shop.headers()).get_json()
