@@ -22,14 +22,20 @@ Recorder = PostgresRecorder | MemoryRecorder
 class RelativeIds(ProcessRecorder):
     """Restates positions as 1, 2, 3...: the library's cases ask for those numbers, the log promises only their order.
 
-    Position p is restated as the rank of p among the readable events.
+    Position p is restated as the rank of p among the readable events. What was read once is not read again: should
+    an event ever appear below, it has no rank and its case fails.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
+        self._known: list[int] = []
+        self._reading = threading.Lock()
 
     def _positions(self) -> list[int]:
-        return [row.position for row in self._recorder.read(0, 1_000_000)]
+        with self._reading:
+            last = self._known[-1] if self._known else 0
+            self._known += [row.position for row in self._recorder.read(last, 1_000_000)]
+            return list(self._known)
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         positions = self._recorder.insert_events(stored_events, **kwargs)
