@@ -36,7 +36,7 @@ NoteChanges = Annotated[dict[NoteName, Note | None], Meta(min_length=1, max_leng
 Reason = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
-class Line(Struct, frozen=True, forbid_unknown_fields=True):
+class BulkLine(Struct, frozen=True, forbid_unknown_fields=True):
     """One wallet's part of a movement."""
 
     wallet: Wallet
@@ -54,7 +54,7 @@ class ItemCondition(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     version: int | None = None
 
 
-Lines = Annotated[list[Line], Meta(min_length=1, max_length=LINES_MAX)]
+Lines = Annotated[list[BulkLine], Meta(min_length=1, max_length=LINES_MAX)]
 Conditions = Annotated[list[ItemCondition], Meta(max_length=100)]
 
 
@@ -291,7 +291,7 @@ def _wallet(book: int, text: str, currency: str | None, item: str, field: str) -
         raise ProblemError(problem.status, problem.code, f"{item}.{problem.detail}", errors=errors) from None
 
 
-def _lines(book: int, lines: Sequence[Line], item: str) -> tuple[PostLine, ...]:
+def _lines(book: int, lines: Sequence[BulkLine], item: str) -> tuple[PostLine, ...]:
     return tuple(
         [
             PostLine(

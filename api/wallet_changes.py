@@ -12,7 +12,7 @@ from api.body import StrictParser
 from api.fields import Currency, MinorUnits, Text
 from api.headers import idempotency_key
 from api.ledger_replies import decided
-from api.ledger_schemas import DecisionSchema, NotesBody
+from api.ledger_schemas import WALLET_CURRENCY_PARAMETER, DecisionSchema, NotesBody
 from api.openapi import key_parameter
 from api.ownership import visible_wallet
 from api.postings import changed_notes
@@ -52,7 +52,7 @@ class ChangeSchema(DecisionSchema):
 
 
 @blp.route("/<wallet>/freeze", methods=["POST"])
-@blp.doc(parameters=[KEY])
+@blp.doc(parameters=[KEY, WALLET_CURRENCY_PARAMETER])
 @blp.arguments(ReasonBody())
 @blp.arguments(CurrencyQuery(), location="query")
 @blp.response(200, ChangeSchema)
@@ -62,7 +62,7 @@ def freeze(body: dict[str, Any], query: dict[str, Any], wallet: str) -> Response
 
 
 @blp.route("/<wallet>/unfreeze", methods=["POST"])
-@blp.doc(parameters=[KEY])
+@blp.doc(parameters=[KEY, WALLET_CURRENCY_PARAMETER])
 @blp.arguments(ReasonBody())
 @blp.arguments(CurrencyQuery(), location="query")
 @blp.response(200, ChangeSchema)
@@ -72,7 +72,7 @@ def unfreeze(body: dict[str, Any], query: dict[str, Any], wallet: str) -> Respon
 
 
 @blp.route("/<wallet>/close", methods=["POST"])
-@blp.doc(parameters=[KEY])
+@blp.doc(parameters=[KEY, WALLET_CURRENCY_PARAMETER])
 @blp.arguments(ReasonBody())
 @blp.arguments(CurrencyQuery(), location="query")
 @blp.response(200, ChangeSchema)
@@ -82,7 +82,7 @@ def close(body: dict[str, Any], query: dict[str, Any], wallet: str) -> Response:
 
 
 @blp.route("/<wallet>/reopen", methods=["POST"])
-@blp.doc(parameters=[KEY])
+@blp.doc(parameters=[KEY, WALLET_CURRENCY_PARAMETER])
 @blp.arguments(ReasonBody())
 @blp.arguments(CurrencyQuery(), location="query")
 @blp.response(200, ChangeSchema)
@@ -92,7 +92,7 @@ def reopen(body: dict[str, Any], query: dict[str, Any], wallet: str) -> Response
 
 
 @blp.route("/<wallet>/limit", methods=["POST"])
-@blp.doc(parameters=[KEY])
+@blp.doc(parameters=[KEY, WALLET_CURRENCY_PARAMETER])
 @blp.arguments(LimitBody())
 @blp.arguments(CurrencyQuery(), location="query")
 @blp.response(200, ChangeSchema)
@@ -102,7 +102,7 @@ def limit(body: dict[str, Any], query: dict[str, Any], wallet: str) -> Response:
 
 
 @blp.route("/<wallet>/metadata", methods=["PATCH"])
-@blp.doc(parameters=[KEY])
+@blp.doc(parameters=[KEY, WALLET_CURRENCY_PARAMETER])
 @blp.arguments(NotesBody())
 @blp.arguments(CurrencyQuery(), location="query")
 @blp.response(200, ChangeSchema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import os
@@ -58,6 +59,21 @@ def test_every_room_imports_only_what_its_place_allows() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_client_can_be_copied_out_of_here() -> None:
+    """It is for other people's programs, which have no use for ours."""
+    allowed = {"httpx", "pydantic", *sys.stdlib_module_names}
+    strange = []
+    for path in sorted((ROOT / "daybook" / "client").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            own = [name for name in names if name.split(".")[:2] == ["daybook", "client"]]
+            strange += [
+                f"{path.name}: {name}" for name in names if name not in own and name.split(".")[0] not in allowed
+            ]
+    assert strange == []
 
 
 @pytest.mark.parametrize("room", ROOMS)

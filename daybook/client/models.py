@@ -1,0 +1,162 @@
+"""What the API answers about everything but movements: merchants, orders, periods, monitors, adjustments, the log."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from daybook.client.answer import Answer, Written
+from daybook.client.ledger_models import Decision
+
+
+class Merchant(Written):
+    """A registered merchant."""
+
+    merchant_id: str
+    reference: str | None
+    registered_at: datetime
+
+
+class PeriodClosed(Decision):
+    """A closing that was decided."""
+
+    through: date
+
+
+class MonitorDecision(Decision):
+    """A monitor that was created or removed."""
+
+    monitor_id: UUID
+
+
+class Closing(Answer):
+    """One closing of a period."""
+
+    through: date
+    closed_at: datetime
+
+
+class Periods(Answer):
+    """How far the book is closed."""
+
+    closed_through: date | None
+    open_from: datetime | None
+    closings: tuple[Closing, ...]
+
+
+class Crossing(Answer):
+    """The watched number came to be on this side."""
+
+    side: Literal["below", "at_or_above"]
+    balance_minor: int
+    wallet_version: int
+    crossed_at: datetime
+
+
+class Monitor(Answer):
+    """A monitor with its crossings, newest first."""
+
+    monitor_id: UUID
+    wallet_id: UUID
+    measure: str
+    threshold_minor: int
+    reference: str | None
+    removed: bool
+    crossings: tuple[Crossing, ...]
+
+
+class Adjustment(Written):
+    """An adjustment; `posting_id` is what it becomes soon after its approval."""
+
+    adjustment_id: str
+    state: Literal["proposed", "approved", "rejected"]
+    lines: tuple[dict[str, Any], ...]
+    reason: str
+    effective_at: datetime | None
+    metadata: dict[str, str]
+    proposed_by: str
+    proposed_at: datetime
+    decided_by: str | None
+    rejection_reason: str | None
+    posting_id: UUID | None
+
+
+class Split(Answer):
+    """A seller's part of an order."""
+
+    seller_id: str
+    amount_minor: int
+
+
+class Attempt(Answer):
+    """One try at one rail."""
+
+    attempt: int
+    rail: str
+    method: str
+    amount_minor: int
+    state: str
+    outcome_unknown: bool
+    decline_code: str | None
+
+
+class Capture(Answer):
+    """One taking of money."""
+
+    capture_id: str
+    attempt: int
+    amount_minor: int
+    final: bool
+    state: str
+    code: str | None
+
+
+class PaymentOrder(Written):
+    """A payment order as it stands."""
+
+    order_id: str
+    merchant_id: str | None
+    status: str
+    amount_minor: int
+    currency: str
+    authorized_minor: int
+    captured_minor: int
+    released_minor: int
+    capturable_minor: int
+    splits: tuple[Split, ...]
+    capture_mode: str
+    rail: str | None
+    reference: str | None
+    metadata: dict[str, str]
+    attempts: tuple[Attempt, ...]
+    captures: tuple[Capture, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    version: int
+
+
+class Event(Answer):
+    """One stored event of the book's log."""
+
+    position: str
+    stream_id: UUID
+    version: int
+    topic: str
+    recorded_at: datetime
+    meta: dict[str, Any]
+    data: dict[str, Any]
+
+
+class EventsPage(Answer):
+    """Events in order; `next_after` is what to send as `after` next time, also when there are none now."""
+
+    items: tuple[Event, ...]
+    next_after: str
+
+
+class Health(Answer):
+    """A probe's answer: `ok`, or what is wrong by name of the check."""
+
+    status: str
+    checks: dict[str, str] = {}
