@@ -31,6 +31,9 @@ check: $(STAMP) ## style, types, the direction of imports, tidiness
 bench: $(STAMP) ## measure; writes tables and build/bench/*.json
 	$(BIN)/python -m tests.benchmarks
 
+docs: $(STAMP) ## write docs/reference again from the code
+	$(BIN)/python -m daybook.reference
+
 lock: $(STAMP) ## write requirements.lock again from setup.cfg
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --generate-hashes --allow-unsafe --extra dev --strip-extras \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.lock setup.cfg
@@ -39,4 +42,4 @@ clean: ## remove what make and the checks produced; the books under .daybook sta
 	rm -rf .venv build dist *.egg-info .hypothesis .import_linter_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run test test-long check bench lock clean
+.PHONY: help setup run test test-long check bench docs lock clean

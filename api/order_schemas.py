@@ -33,7 +33,6 @@ class OrderBody(Schema):
         allow_none=True, validate=_NAME, metadata={"description": "Which rail to ask; none is called without"}
     )
     payment_token = Text(allow_none=True, metadata={"description": "The rail's token; never a card number"})
-    method = fields.String(validate=_NAME)
     reference = Text(allow_none=True)
     metadata = TextMap()
     expires_at = fields.AwareDateTime(allow_none=True)

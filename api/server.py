@@ -8,6 +8,7 @@ choose starts a second process, which outlives a killed first one and keeps its 
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -50,6 +51,7 @@ def run(
 
     The services are opened here and closed after the last answer is sent. Raises OSError when the port is taken.
     """
+    _refuse_taken_port(host, port)
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with services_factory() as services:
         app = create_app(services)
@@ -75,6 +77,17 @@ def run(
             for number, handler in kept.items():
                 signal.signal(number, handler)
             watcher.join()
+
+
+def _refuse_taken_port(host: str, port: int) -> None:
+    """granian listens in a way that lets two servers share a port, and requests with it; ours never mean to."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as taken:
+            message = f"port {port} of {host} is taken: stop the other server, or set DAYBOOK_API_PORT"
+            raise OSError(taken.errno, message) from None
 
 
 def _loader(app: Flask) -> Callable[[], Any]:

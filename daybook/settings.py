@@ -59,6 +59,12 @@ class Settings(BaseSettings):
         default=20.0, gt=0, description="Seconds a process may take to stop before it is killed."
     )
 
+    metrics_port: int = Field(
+        default=0,
+        ge=0,
+        le=65532,
+        description="First of three ports with the Prometheus metrics of engine, views and payments; 0 for none.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least severe log line that is written."
     )

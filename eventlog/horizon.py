@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
+from prometheus_client import Gauge
 from psycopg import sql
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 CHANNEL = "daybook_log"
 POLL_SECONDS = 0.25
+LOOK_AT_AGE_SECONDS = 1.0
 NOTIFY_INTERVAL_SECONDS = 0.008
 LAST_READABLE = """
 select position from log.events where position < (select log.horizon()) order by position desc limit 1
@@ -28,7 +30,16 @@ insert into log.time_marks (marked_at, position) select clock_timestamp(), %b::b
 on conflict do nothing
 """
 NOTIFY = "select pg_notify(channel, '') from unnest(%b::text[]) channel"
+STANDING = """
+select h, h < log.base() + (pg_snapshot_xmax(pg_current_snapshot())::text::bigint << 20)
+  from (select log.horizon() as h) q
+"""
 POSITION_AT = "select position from log.time_marks where marked_at <= %b order by marked_at desc limit 1"
+
+
+HORIZON_AGE = Gauge(
+    "daybook_log_horizon_age_seconds", "How long one open transaction has held the horizon, and so every follower, back"
+)
 
 
 def channel_of(kind: str = "") -> str:
@@ -69,6 +80,8 @@ class HorizonReader:
         self._moved = threading.Condition()
         self._closing = threading.Event()
         self._marked = (0, 0.0)
+        self._stood_at = (0, time.monotonic())
+        self._looked_at = 0.0
         self.reconnects = 0
         self._thread = threading.Thread(target=self._run, name="horizon", daemon=True)
         self._thread.start()
@@ -113,6 +126,17 @@ class HorizonReader:
         if self._marks and last != marked and time.monotonic() - at >= 1.0:
             connection.execute(MARK, [last])
             self._marked = (last, time.monotonic())
+        if time.monotonic() - self._looked_at >= LOOK_AT_AGE_SECONDS:
+            self._look_at_age(connection)
+
+    def _look_at_age(self, connection: psycopg.Connection[Any]) -> None:
+        """Tell how long the horizon has stood still below the newest transaction; zero while it moves."""
+        self._looked_at = now = time.monotonic()
+        row = connection.execute(STANDING, prepare=True).fetchone()
+        horizon, behind = row or (0, False)
+        if not behind or horizon != self._stood_at[0]:
+            self._stood_at = (horizon, now)
+        HORIZON_AGE.set(now - self._stood_at[1])
 
 
 class Notifier:

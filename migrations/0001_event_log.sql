@@ -139,8 +139,11 @@ begin
 end $b$;
 
 -- The application reads the log and appends through log.append alone; nobody but the owner can change a row.
+-- A login without CREATEROLE can migrate once somebody has made the role.
 do $b$ begin
-    create role daybook_app nologin;
+    if not exists (select from pg_roles where rolname = 'daybook_app') then
+        create role daybook_app nologin;
+    end if;
 exception when duplicate_object or unique_violation then null;
 end $b$;
 grant usage on schema log to daybook_app;

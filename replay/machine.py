@@ -148,7 +148,7 @@ class ViewMachine:
         try:
             event = self._decode(row)
         except Exception as problem:  # noqa: BLE001 - whatever a damaged row raises, the view's policy decides
-            return Decoded(row, None, str(problem))
+            return Decoded(row, None, str(problem) or type(problem).__name__)
         return Decoded(row, Fact(row.position, row.book, row.stream_id, row.version, row.recorded_at, event), "")
 
     def _apply(
@@ -187,7 +187,7 @@ class ViewMachine:
             except psycopg.OperationalError:
                 raise
             except Exception as problem:  # noqa: BLE001 - a view may fail in any way; its policy decides
-                self._refused(connection, view, one, after, str(problem))
+                self._refused(connection, view, one, after, str(problem) or type(problem).__name__)
             after = one.row.position
         with connection.transaction():
             self._fold(connection, [view], [], after, to)

@@ -6,6 +6,7 @@ import json
 from uuid import UUID
 
 import click
+import psycopg
 
 from daybook.commands import read_settings
 from daybook.logs import configure_logging
@@ -71,6 +72,11 @@ def retry(name: str, stream_id: UUID, as_json: bool) -> None:
         raise click.UsageError(str(unknown)) from None
     except parked.NothingParked as nothing:
         click.echo(str(nothing), err=True)
+        raise SystemExit(EXIT_FINDING) from None
+    except psycopg.OperationalError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - whatever the view meets, its operator is to be told
+        click.echo(f"the stream stays parked: {type(problem).__name__}: {problem}", err=True)
         raise SystemExit(EXIT_FINDING) from None
     click.echo(json.dumps({"taken": taken}) if as_json else f"{taken} taken")
 

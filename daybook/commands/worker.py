@@ -7,12 +7,16 @@ import signal
 import threading
 
 import click
+from prometheus_client import start_http_server
 
 from daybook.commands import read_settings
 from daybook.database import open_database
 from daybook.garbage import calm_garbage_collection
 from daybook.logs import configure_logging
 from daybook.roles import ROLES, run_role
+
+MEASURED_ROLES = ("engine", "views", "payments")
+"""Roles with a metrics address of their own, in the order of their ports; the API shows its own at /metrics."""
 
 
 @click.command()
@@ -33,6 +37,8 @@ def command(role: str, stop_with_parent: bool) -> None:
     if stop_with_parent:
         threading.Thread(target=_watch_parent, args=(stop,), name="parent-watch", daemon=True).start()
     calm_garbage_collection()
+    if settings.metrics_port and role in MEASURED_ROLES:
+        start_http_server(settings.metrics_port + MEASURED_ROLES.index(role), settings.api_host)
     with open_database(settings) as settings:
         run_role(role, settings, stop)
 

@@ -8,10 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
+import pytest
+
+from api.server import run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,3 +67,12 @@ def test_granian_serves_orders_refuses_a_big_body_and_stops_on_sigterm() -> None
         rest, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "closed" in rest
+
+
+def test_a_second_server_does_not_share_a_port() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"port {port} of 127.0.0.1 is taken"):
+            run(contextlib.nullcontext, threading.Event(), port=port)  # type: ignore[arg-type]
