@@ -15,6 +15,7 @@ _UUID: Final = re.compile(
     re.IGNORECASE,
 )
 _RUN: Final = re.compile(r"\d(?:[ \-\u00a0\u2010-\u2015]?\d){11,}")
+_LIKELY: Final = re.compile(r"[0-9][0-9 -]{11,}")  # holds every run of a plain text, and is quick to look for
 _SEPARATOR: Final = re.compile(r"\D")
 
 # (lowest prefix, highest prefix, lengths): prefixes of equal digit count, inclusive.
@@ -74,7 +75,13 @@ def find_card_number(text: str) -> bool:
         return False
     if not text.isascii():
         text = _plain(text)
-    return any(_holds_card(run.group()) for run in _RUN.finditer(_UUID.sub("|", text)))
+    # Ids are digits beside others here, so they can only add a card: taking them out, the costly part, is for then.
+    return _shows_card(text) and _shows_card(_UUID.sub("|", text))
+
+
+def _shows_card(text: str) -> bool:
+    likely = _LIKELY.findall(text)
+    return any(_holds_card(run.group()) for part in likely for run in _RUN.finditer(part))
 
 
 def _plain(text: str) -> str:

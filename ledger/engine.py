@@ -33,7 +33,7 @@ from ledger.intake import Ask, Fact, Intake, Taken
 from ledger.mistakes import mistake
 from ledger.recall import Recalled, posting_of, recall
 from ledger.refusals import UNKNOWN_WALLET
-from ledger.wire import ENGINE_UNAVAILABLE, Ping, ReadWallet, Reply, Request, fingerprint
+from ledger.wire import ENGINE_UNAVAILABLE, Bulk, Ping, ReadWallet, Reply, Request, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -132,7 +132,8 @@ class PostingEngine:
             if wrong is not None:
                 answer(wrong)
                 return
-            self._intake.ask(Ask(request, order_posting_id(request), fingerprint(request), answer))
+            weight = len(request.items) if isinstance(request, Bulk) else 1
+            self._intake.ask(Ask(request, order_posting_id(request), fingerprint(request), answer, weight))
             if self._ended.is_set():  # looked at after queueing, so that no request slips past the last withdrawal
                 self._turn_away("the posting engine has stopped")
 

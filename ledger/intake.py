@@ -24,12 +24,16 @@ FACTS_QUEUED_MAX = 4_000
 
 
 class Ask(NamedTuple):
-    """A request, the stream that decides its key, the digest of what it asks for, and the way to answer it."""
+    """A request, the stream that decides its key, the digest of what it asks for, and the way to answer it.
+
+    `weight` is how many requests it stands for: a bulk is as many as it has items.
+    """
 
     order: Order
     posting_id: UUID
     fingerprint: str
     answer: Callable[[Reply], None]
+    weight: int = 1
 
 
 class Fact(NamedTuple):
@@ -52,6 +56,7 @@ class Intake:
 
     def __init__(self) -> None:
         self._asks: deque[Ask] = deque()
+        self._weight = 0
         self._facts: deque[Fact] = deque()
         self._changed = threading.Condition()
 
@@ -59,12 +64,14 @@ class Intake:
         """Queue a request."""
         with self._changed:
             self._asks.append(ask)
+            self._weight += ask.weight
             self._changed.notify_all()
 
     def ask_again(self, asks: Sequence[Ask]) -> None:
         """Put requests whose batch was lost back at the head of the queue."""
         with self._changed:
             self._asks.extendleft(reversed(asks))
+            self._weight += sum(ask.weight for ask in asks)
             self._changed.notify_all()
 
     def facts(self, facts: Sequence[Fact], stopped: Callable[[], bool]) -> bool:
@@ -89,6 +96,7 @@ class Intake:
         with self._changed:
             asks = list(self._asks)
             self._asks.clear()
+            self._weight = 0
             return asks
 
     def wake(self) -> None:
@@ -98,8 +106,8 @@ class Intake:
 
     @property
     def waiting(self) -> int:
-        """How many requests are queued."""
-        return len(self._asks)
+        """How many requests are queued, each item of a bulk counted."""
+        return self._weight
 
     @property
     def facts_waiting(self) -> int:
@@ -109,16 +117,27 @@ class Intake:
     @property
     def queued(self) -> int:
         """How many requests and facts are queued."""
-        return len(self._asks) + len(self._facts)
+        return self._weight + len(self._facts)
 
     def take(self, timeout: float) -> Taken:
         """What is queued, at most a batch; empty when `timeout` seconds brought nothing."""
         with self._changed:
             if not self._asks and not self._facts:
                 self._changed.wait(timeout)
-            asks = [self._asks.popleft() for _ in range(min(len(self._asks), REQUESTS_PER_BATCH))]
+            asks = self._taken_asks()
             room = FACTS_BESIDE_REQUESTS if asks else INTENTS_PER_BATCH
             facts = [self._facts.popleft() for _ in range(min(len(self._facts), room))]
             if facts:
                 self._changed.notify_all()
             return Taken(asks, facts)
+
+    def _taken_asks(self) -> list[Ask]:
+        """Requests up to a batch; a bulk is taken whole, so the last one may go beyond."""
+        asks: list[Ask] = []
+        room = REQUESTS_PER_BATCH
+        while self._asks and room > 0:
+            ask = self._asks.popleft()
+            asks.append(ask)
+            room -= ask.weight
+        self._weight -= REQUESTS_PER_BATCH - room
+        return asks
