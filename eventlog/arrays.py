@@ -169,13 +169,24 @@ def sent_type(kind: str) -> str:
     return "text" if kind in ("uuid[]", "bigint[]") else kind
 
 
+_WHOLE = {"int": ("i", 4), "bigint": ("q", 8)}
+
+
 def column(kind: str, values: Sequence[Any]) -> Any:
     """Pack a column of a table by its SQL type, None as null; a type that is not known goes the driver's way."""
     if kind not in _CELLS:
         return list(values)
     name, packed, cell = _CELLS[kind]
-    cells = [_NULL if value is None else cell(value) for value in values]
-    return packed(_head(name, len(cells), nulls=1) + b"".join(cells))
+    head = _head(name, len(values), nulls=1)
+    if kind in _WHOLE and None not in values:
+        letter, size = _WHOLE[kind]
+        cells = [size] * (2 * len(values))
+        cells[1::2] = values
+        return packed(head + struct.pack(">" + f"i{letter}" * len(values), *cells))
+    if kind == "text" and 2 * len(distinct := set(values)) <= len(values):  # kinds, states, currencies: encoded once
+        known = {value: _NULL if value is None else cell(value) for value in distinct}
+        return packed(head + b"".join([known[value] for value in values]))
+    return packed(head + b"".join([_NULL if value is None else cell(value) for value in values]))
 
 
 class _PackedDumper(adapt.Dumper):

@@ -214,7 +214,9 @@ class ViewMachine:
             return
         held = parked.streams(connection, views)
         for view in views:
-            facts = [fact for one in batch if (fact := _wanted(connection, view, one, held[view.name])) is not None]
+            topics, parked_streams = frozenset(view.topics), held[view.name]
+            wanted = [one for one in batch if one.row.topic in topics]
+            facts = [fact for one in wanted if (fact := _taken(connection, view, one, parked_streams)) is not None]
             if facts:
                 rows = tables.load(connection, view, [key for fact in facts for key in view.keys(fact)])
                 for fact in facts:
@@ -223,10 +225,8 @@ class ViewMachine:
         _advance(connection, views, to)
 
 
-def _wanted(connection: psycopg.Connection[Any], view: View, one: Decoded, held: set[UUID]) -> Fact | None:
+def _taken(connection: psycopg.Connection[Any], view: View, one: Decoded, held: set[UUID]) -> Fact | None:
     """The fact if the view is to take it now. A stream that is parked holds its later events behind it."""
-    if one.row.topic not in view.topics:
-        return None
     if one.row.stream_id in held:
         parked.park(connection, view, one.row, parked.BEHIND)
         return None
