@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-FIRST_PAUSE_S = 0.5
+FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
 # A process that lived this long was healthy: its next crash starts again with the shortest pause.
 HEALTHY_AFTER_S = 30.0
