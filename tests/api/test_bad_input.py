@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.api.support import OTHER_MERCHANT, Shop
+from tests.api.support import OTHER_MERCHANT, Shop, close_shop, memory_shop
 
 ORDERS = "/v1/payment-orders"
 CARD = "4111 1111 1111 1111"
 GOOD: dict[str, Any] = {"amount_minor": 1234, "currency": "EUR"}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One for all of this file: what changes nothing needs no shop of its own."""
+    shop = memory_shop(str(tmp_path_factory.mktemp("bad-input") / "no-engine.sock"))
+    yield shop
+    close_shop(shop)
 
 
 def post(
