@@ -57,16 +57,27 @@ class RunningCopy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it the hard way, the supervisor first; PostgreSQL is stopped, or its shared memory would stay behind."""
+        """Whatever still runs, because a test failed, is ended the hard way, the supervisor first."""
         assert self._process is not None
-        processes = [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children()]
-        for process in processes:
-            process.kill()
-        self._process.wait()
+        if self._process.poll() is None:
+            processes = [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children()]
+            for process in processes:
+                process.kill()
+            self._process.wait()
+            psutil.wait_procs(processes, PATIENCE_S)
         self._close_output()
-        psutil.wait_procs(processes, PATIENCE_S)
-        with self._postgres:
+        with self._postgres:  # and stopped, or its shared memory would stay behind
             pass
+
+    def stop(self) -> None:
+        """SIGTERM to the supervisor ends all of it, in good order, whatever was killed before."""
+        assert self._process is not None
+        children = psutil.Process(self._process.pid).children(recursive=True)
+        self._process.terminate()
+        assert self._process.wait(PATIENCE_S) == 0
+        assert children
+        assert [child for child in children if child.is_running()] == []
+        assert not self._postgres.is_running()
 
     @property
     def database_url(self) -> str:

@@ -65,6 +65,7 @@ def test_whatever_is_killed_nothing_acknowledged_is_lost_or_doubled_and_the_book
     with RunningCopy(server_directory) as copy:
         traffic = kill_under_load(copy, kills(seed, count), seed)
         books = books_at_rest(copy)
+        copy.stop()
     assert traffic.unexpected == []
     assert findings(traffic.acknowledged, books) == []
     assert len(traffic.acknowledged.captured) > 2 * count

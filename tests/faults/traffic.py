@@ -18,7 +18,7 @@ import httpx
 
 PATIENCE_S = 90.0
 RETRY_S = 0.05
-THINK_S = 0.01
+THINK_S = 0.02
 CURRENCIES = ("EUR", "USD")
 SELLERS = [str(uuid.UUID(int=number)) for number in range(1, 6)]
 WALLETS = {"source": None, "sink": 0, "other": 0}
