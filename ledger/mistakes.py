@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from domain.chart import account_kind
@@ -34,7 +35,12 @@ METADATA_KEYS_MAX = 50
 METADATA_BYTES_MAX = 16_384
 
 
-class _Malformed(RuleViolation):
+EFFECTIVE_AT_MIN = datetime(1900, 1, 1, tzinfo=UTC)
+
+
+class MalformedRequest(RuleViolation):
+    """A request whose form is wrong: too long, too many, empty, or a date that no book can have."""
+
     code = "bad_request"
 
 
@@ -49,7 +55,7 @@ def mistake(order: Order) -> Reply | None:
 
 def _check(order: Order) -> None:
     if not 0 < len(order.key) <= KEY_LENGTH_MAX:
-        raise _Malformed(f"key must have 1 to {KEY_LENGTH_MAX} characters", "key")
+        raise MalformedRequest(f"key must have 1 to {KEY_LENGTH_MAX} characters", "key")
     if isinstance(order, Transfer):
         check_amount(order.amount_minor)
         check_currency(order.currency)
@@ -76,7 +82,7 @@ def _check(order: Order) -> None:
 
 def _check_lines(lines: Sequence[PostLine]) -> None:
     if len(lines) > LINES_MAX:
-        raise _Malformed(f"lines: at most {LINES_MAX}, not {len(lines)}", "lines")
+        raise MalformedRequest(f"lines: at most {LINES_MAX}, not {len(lines)}", "lines")
     for number, line in enumerate(lines):
         check_amount(abs(line.amount_minor), f"lines.{number}.amount_minor")
         check_currency(line.currency, f"lines.{number}.currency")
@@ -85,10 +91,10 @@ def _check_lines(lines: Sequence[PostLine]) -> None:
 
 def _check_items(order: Bulk) -> None:
     if not 0 < len(order.items) <= ITEMS_MAX:
-        raise _Malformed(f"items: 1 to {ITEMS_MAX}, not {len(order.items)}", "items")
+        raise MalformedRequest(f"items: 1 to {ITEMS_MAX}, not {len(order.items)}", "items")
     for number, item in enumerate(order.items):
         if item.book != order.book:
-            raise _Malformed(f"items.{number}.book must be that of the bulk", "items")
+            raise MalformedRequest(f"items.{number}.book must be that of the bulk", "items")
         try:
             _check(item)
         except RuleViolation as violation:
@@ -99,10 +105,13 @@ def _check_items(order: Bulk) -> None:
 def _check_notes(order: Order) -> None:
     notes: Mapping[str, str | None] = getattr(order, "metadata", None) or getattr(order, "changes", None) or {}
     if len(notes) > METADATA_KEYS_MAX:
-        raise _Malformed(f"metadata: at most {METADATA_KEYS_MAX} keys, not {len(notes)}", "metadata")
+        raise MalformedRequest(f"metadata: at most {METADATA_KEYS_MAX} keys, not {len(notes)}", "metadata")
     size = sum(len(name.encode()) + len((value or "").encode()) for name, value in notes.items())
     if size > METADATA_BYTES_MAX:
-        raise _Malformed(f"metadata: at most {METADATA_BYTES_MAX} bytes, not {size}", "metadata")
+        raise MalformedRequest(f"metadata: at most {METADATA_BYTES_MAX} bytes, not {size}", "metadata")
+    effective_at: datetime | None = getattr(order, "effective_at", None)
+    if effective_at is not None and (effective_at.tzinfo is None or effective_at < EFFECTIVE_AT_MIN):
+        raise MalformedRequest("effective_at: must have a time zone and be 1900 or later", "effective_at")
     reference = getattr(order, "reference", None)
     if reference is not None and not 0 < len(reference) <= REFERENCE_LENGTH_MAX:
-        raise _Malformed(f"reference: 1 to {REFERENCE_LENGTH_MAX} characters", "reference")
+        raise MalformedRequest(f"reference: 1 to {REFERENCE_LENGTH_MAX} characters", "reference")
