@@ -7,6 +7,7 @@ engine that cannot be reached with 3.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar
@@ -19,7 +20,7 @@ from api.problem import ProblemError
 from api.wallet_refs import wallet_id_of
 from daybook.commands import read_settings
 from daybook.logs import configure_logging
-from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, Session, session
+from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, LOOK_S, Session, session
 from domain.errors import RuleViolation
 from domain.ids import NotAUuid, canonical_uuid
 from ledger.client import EngineUnavailable, LedgerClient
@@ -27,6 +28,8 @@ from ledger.wire import FrameTooLong, PostLine, Reply, Request
 
 Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
 LINE = (str, str, int)
+NEW_BOOK_TIMEOUT_S = 5.0
+"""A running engine takes over a book that was just opened within a second."""
 
 
 class Moment(click.ParamType[datetime]):
@@ -122,8 +125,12 @@ class Asking:
 
     def ask(self, request: Request, wanted: str) -> Reply:
         """One request; ends the command unless the reply has the wanted status."""
+        give_up_at = time.monotonic() + NEW_BOOK_TIMEOUT_S
         try:
             reply = self._client.ask(request)
+            while reply.code == "unknown_book" and time.monotonic() < give_up_at:  # nothing was decided
+                time.sleep(LOOK_S)
+                reply = self._client.ask(request)
         except EngineUnavailable as away:
             click.echo(f"cannot reach the posting engine: {away}", err=True)
             raise SystemExit(EXIT_UNREACHABLE) from None
