@@ -90,7 +90,6 @@ def place_hold(batch: Batch, order: PlaceHold, posting_id: UUID, asked: str) -> 
         standing(head.hold_refusal(reserved[account]), head, account, field_of(order, number), reserved[account])
     check_conditions(batch, order.conditions)
     effective_at = effective_moment(batch, order.effective_at)
-    _check_claim(batch, order.reference)
     hold = Posting.place_hold(
         book=batch.heads.book,
         reference=order_reference(order),
@@ -103,6 +102,7 @@ def place_hold(batch: Batch, order: PlaceHold, posting_id: UUID, asked: str) -> 
         external_reference=order.reference,
         expires_at=order.expires_at,
     )
+    _check_claim(batch, order.reference)  # last of all: appending finds a taken reference only if nothing else is wrong
     index = len(batch.stored)
     batch.postings += 1
     batch.keep_posting(hold)
@@ -159,7 +159,7 @@ def revert(batch: Batch, order: Revert, posting_id: UUID, asked: str) -> Decisio
     lines = original.revert(by=posting_id, at=batch.at, amount_minor=order.amount_minor)
     accounts = [known_account(batch, line.wallet_id, "posting_id") for line in lines]
     _check_funds(batch, order, accounts, lines)
-    effective_at = effective_moment(batch, original.effective_at if order.at_effective_date else None)
+    effective_at = effective_moment(batch, original.effective_at if order.at_effective_date else order.effective_at)
     _check_claim(batch, order.reference)
     index = batch.record(
         posting_id,

@@ -111,12 +111,13 @@ class ExpireHold(_Asked, tag="expire_hold", frozen=True, kw_only=True, omit_defa
 
 
 class Revert(_Asked, tag="revert", frozen=True, kw_only=True, omit_defaults=True):
-    """Take a posting back: all that is left of it, or `amount_minor` of one of two lines; now, or when it was
-    effective."""
+    """Take a posting back: all that is left of it, or `amount_minor` of one of two lines; when it was effective, at
+    `effective_at`, or now."""
 
     posting_id: UUID
     amount_minor: int | None = None
     at_effective_date: bool = False
+    effective_at: datetime | None = None
     metadata: dict[str, str] = {}
     reference: str | None = None
     dry_run: bool = False

@@ -81,23 +81,23 @@ def server_directory() -> Iterator[Path]:
 def template_database(server_url: str) -> Iterator[str]:
     """The name of a database migrated once, which each test's own is a copy of."""
     name = f"daybook_template_{uuid.uuid4().hex[:12]}"
-    _create(server_url, name)
+    create_database(server_url, name)
     try:
         migrate(make_conninfo(server_url, dbname=name))
         yield name
     finally:
-        _drop(server_url, name)
+        drop_database(server_url, name)
 
 
 @pytest.fixture
 def database_url(server_url: str, template_database: str) -> Iterator[str]:
     """The connection string of a fresh, migrated database of this test's own."""
     name = f"daybook_test_{uuid.uuid4().hex[:12]}"
-    _create(server_url, name, template_database)
+    create_database(server_url, name, template_database)
     try:
         yield make_conninfo(server_url, dbname=name)
     finally:
-        _drop(server_url, name)
+        drop_database(server_url, name)
 
 
 def _server_directory() -> tempfile.TemporaryDirectory[str]:
@@ -112,13 +112,15 @@ def _server_directory() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="daybook-test-", dir=chosen, ignore_cleanup_errors=True)
 
 
-def _create(server_url: str, name: str, template: str = "template0") -> None:
+def create_database(server_url: str, name: str, template: str = "template0") -> None:
+    """A database of that name; for fixtures that live longer than a test."""
     command = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(command)
 
 
-def _drop(server_url: str, name: str) -> None:
+def drop_database(server_url: str, name: str) -> None:
+    """Away with it."""
     # FORCE: a test that was killed in the middle may have left a connection behind.
     command = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     with psycopg.connect(server_url, autocommit=True) as connection:
