@@ -149,9 +149,8 @@ class OpeningBalance(Struct, frozen=True, kw_only=True):
 
 
 FileRecord = FileWallet | FilePosting | FileHold | FilePeriod
-_decoder: msgspec.json.Decoder[FileHeader | FileEnd | FileRecord] = msgspec.json.Decoder(
-    FileHeader | FileEnd | FileRecord
-)
+_Any = FileHeader | FileEnd | FileRecord
+_decoder: msgspec.json.Decoder[_Any] = msgspec.json.Decoder(_Any)
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
@@ -222,13 +221,10 @@ def _opening(file: str, number: int, row: dict[str, Any], contra: str) -> Openin
         raise FileRefused(file, number, "effective_at", message) from None
     if row["address"] == contra:
         raise FileRefused(file, number, "address", "is the contra account itself")
-    amount = int(row["amount_minor"])
-    opening = OpeningBalance(
-        address=row["address"], currency=row["currency"], amount_minor=amount, effective_at=effective_at, contra=contra
-    )
-    for address in (opening.address, contra):
-        _refused_by_rule(file, number, address, opening.currency, "")
-    return opening
+    for address in (row["address"], contra):
+        _refused_by_rule(file, number, address, row["currency"], "")
+    named = {name: row[name] for name in ("address", "currency")}
+    return OpeningBalance(**named, amount_minor=int(row["amount_minor"]), effective_at=effective_at, contra=contra)
 
 
 def _decoded(file: str, number: int, line: bytes) -> FileHeader | FileEnd | FileRecord:
