@@ -24,18 +24,20 @@ from domain.posting import Posting
 from domain.wallet import WalletAccount, WalletHead
 from eventlog.mapper import LogMapper
 from ledger.decisions import Decision, Known, order_posting_id, repeated
+from ledger.earlier import learn
 from ledger.heads import Account
 from ledger.recall import fold
 from ledger.requests import decide
 from ledger.wire import Bulk, LineAfter, Order, Reply, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from domain.posting_rules import PostingDraft
     from ledger.heads import Heads
+    from ledger.recall import Recalled
 
 _new: Any = object.__new__
 _encode = msgspec.json.Encoder().encode
@@ -58,12 +60,14 @@ class Batch:
         *,
         known: Sequence[Known] = (),
         posted: Container[UUID] = (),
-        taken: Container[UUID] = (),
+        taken: Iterable[UUID] = (),
         below: Batch | None = None,
         lookup: Callable[[UUID], Posting | None] | None = None,
+        recall: Callable[[Sequence[UUID]], Recalled] | None = None,
     ) -> None:
         """`known` tells decisions on keys that are durable, `posted` which facts are, `taken` which claims belong to
-        others. `below` is a batch that comes first and is not committed yet; `lookup` reads a posting's stream."""
+        others. `below` is a batch that comes first and is not committed yet; `lookup` reads a posting's stream,
+        `recall` what is durable of streams where no conflict would tell of it."""
         self.heads, self.at, self.below = heads, at, below
         self.stored: list[StoredEvent] = []
         self.overlay: dict[Account, WalletHead] = {}
@@ -76,8 +80,8 @@ class Batch:
         self.watching: bool = below.watching if below is not None else False
         self.period: Period | None = below.period if below is not None else heads.period
         self.postings = self.lines = self.refusals = self.to_suspense = 0
-        self.known, self._posted, self.taken, self._lookup = known, posted, taken, lookup
-        self.is_top = False
+        self.known, self.taken, self._posted, self._lookup = [*known], {*taken}, posted, lookup
+        self.recall, self.is_top, self.unsettled = recall, False, False
         self._stamp: bytes = _encode(at)
 
     @property
@@ -87,8 +91,8 @@ class Batch:
 
     def on_top(self) -> Batch:
         """A batch that sees what this one decided and can be absorbed or forgotten."""
-        top = Batch(self.heads, self.at, known=self.known, taken=self.taken, below=self, lookup=self._lookup)
-        top.is_top = True
+        top = Batch(self.heads, self.at, below=self, lookup=self._lookup, recall=self.recall)
+        top.known, top.taken, top.is_top = self.known, self.taken, True
         return top
 
     def absorb(self, top: Batch) -> None:
@@ -162,6 +166,8 @@ class Batch:
             if settled is not None:
                 reply = repeated(settled.reply, settled.fingerprint == asked)
                 return Decision(reply, -1, asked, self._items_again(order, reply))
+        if getattr(order, "dry_run", False) and learn(self, [order]):  # nothing will be appended, so nothing conflict
+            return self.request(order, posting_id, asked)
         decision = decide(self, order, posting_id, asked)
         if decision.index >= 0:
             self.decided[posting_id] = decision

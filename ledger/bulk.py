@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledger.decisions import Decision, order_posting_id, order_reference, order_rule
+from ledger.earlier import learn
 from ledger.refusals import BULK_REFUSED, refuse
 from ledger.wire import Bulk, Reply, fingerprint
 
@@ -36,6 +37,8 @@ def _atomic(batch: Batch, order: Bulk, posting_id: UUID, asked: str) -> Decision
         decision = _item(top, order, number)
         items.append(decision)
         if decision.reply.status in _FAILED:
+            if learn(batch, order.items):  # a refusal appends nothing of the items that could conflict
+                return _atomic(batch, order, posting_id, asked)
             detail = f"items.{number}: {decision.reply.detail}"
             code = decision.reply.code or BULK_REFUSED
             return refuse(batch, order, posting_id, asked, code, detail)

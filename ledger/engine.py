@@ -285,8 +285,9 @@ class PostingEngine:
         """Decide on top of the batch that is still on its way, then let this one follow it."""
         before = self._flight
         flight = self._decided(heads, asks, facts, side, below=before)
-        if self._land(side) and before is not None and before.heads is heads:
-            flight = self._decided(heads, asks, facts, side)  # what it was decided on did not come about
+        anew = self._land(side)  # then what it was decided on did not come about
+        if before is not None and before.heads is heads and (anew or flight.batch.unsettled):
+            flight = self._decided(heads, asks, facts, side)
         if self._intake.queued < OVERLAP_QUEUED:  # nothing to do meanwhile: a hand-over would only cost time
             self._answer(*self._committed(flight, side))
         else:
@@ -346,6 +347,7 @@ class PostingEngine:
             taken=recalled.taken,
             below=below.batch if below is not None and below.heads is heads else None,
             lookup=lambda posting_id: posting_of(side, posting_id, heads.book),
+            recall=lambda stream_ids: recall(side, stream_ids),
         )
         decisions = [batch.request(ask.order, ask.posting_id, ask.fingerprint) for ask in asks]
         for fact in facts:
