@@ -19,6 +19,7 @@ from tests.docs.blocks import pages as written_pages
 
 NAMES = ("api.md", "commands.md", "settings.md", "events.md", "payment-states.md", "accounts.md", "posting-rules.md",
          "views.md", "metrics.md")  # fmt: skip
+BY_HAND = "features.md"  # it looks at other ledgers too; tests/docs/test_features.py holds its links
 ROOMS = ("domain", "eventlog", "rails", "projections", "ledger", "replay", "payments", "api", "daybook")
 
 generated = cache(pages)
@@ -31,7 +32,8 @@ def test_a_page_says_what_the_code_says_now(name: str) -> None:
 
 
 def test_every_page_of_the_reference_is_generated() -> None:
-    assert sorted(path.name for path in DIRECTORY.iterdir()) == sorted(generated()) == sorted(NAMES)
+    there = {path.name for path in DIRECTORY.iterdir()} - {BY_HAND}
+    assert sorted(there) == sorted(generated()) == sorted(NAMES)
 
 
 def test_what_there_is_is_in_its_page() -> None:
