@@ -94,6 +94,9 @@ class Connection(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()) or int(length) > GREATEST_BODY:
             self.close_connection = True
+            # What is left unread would reset the connection, and could take the answer with it.
+            if length.isascii() and length.isdigit():
+                self.rfile.read(min(int(length), GREATEST_DISCARDED))
             problem = Problem(413, "body_too_large", f"Content-Length must be given, at most {GREATEST_BODY} bytes")
             self._send(problem.status, problem.as_json())
             return
@@ -142,6 +145,8 @@ class Connection(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         if replayed:
             self.send_header("Idempotent-Replayed", "true")
+        if self.close_connection:  # said aloud, or the client would send its next request into a closing connection
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(content[:sent])
 

@@ -227,6 +227,8 @@ def test_a_damaged_row_parks_its_stream_alone(log: EventLog, database_url: str) 
 def test_two_machines_at_once_fold_nothing_twice(log: EventLog, database_url: str) -> None:
     post_wallet(log, "alice", [1] * 50)
     first, second = machine(log, database_url, batch_events=5), machine(log, database_url, batch_events=7)
+    end = log.log_recorder.max_notification_id() or 0
+    assert log.log_recorder.horizon.wait(end - 1, 20) >= end  # both can read all of it from the start
     for _ in range(20):
         first.run_once()
         second.run_once()
