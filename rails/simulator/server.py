@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOG: Final = logging.getLogger("rails.simulator")
 GREATEST_BODY: Final = 65_536
+GREATEST_DISCARDED: Final = 1_000_000
 GREATEST_PAGE: Final = 500
 AUTHORISATIONS: Final = "/v1/authorisations"
 CAPTURES_OF: Final = re.compile(r"/v1/authorisations/([^/]+)/captures")
