@@ -55,7 +55,7 @@ def test_granian_serves_orders_refuses_a_big_body_and_stops_on_sigterm() -> None
                 headers={**headers, "Content-Type": "application/json"},
             )  # fmt: skip
             assert big.status_code == 413
-            assert big.headers["Content-Type"] == "application/problem+json"
+            assert (big.headers["Content-Type"], big.headers["Connection"]) == ("application/problem+json", "close")
             parts = iter([b'{"amount_minor": 5, "currency": "EUR", ', b'"nothing": 1}'])
             chunked = client.post(
                 "/v1/payment-orders", content=parts, headers={**headers, "Content-Type": "application/json"}
