@@ -23,7 +23,7 @@ from replay import parked, tables
 
 BATCH_EVENTS = 2_000
 # A batch costs a fixed number of statements whatever it holds: while events trickle in, they are gathered for so long.
-GATHER_SECONDS = 0.04
+GATHER_SECONDS = 0.1
 ENSURE = """
 insert into views.builds (view, version, state, policy, code_version) values (%s, %s, 'live', %s, %s)
 on conflict (view, version) do update set policy = excluded.policy
