@@ -29,6 +29,7 @@ class World(Protocol):
 
     names: Names
     now: datetime
+    asked_again: bool
 
     @property
     def heads(self) -> Heads: ...
@@ -146,6 +147,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.before = {name: (self.model.available(name), w["limit"]) for name, w in self.model.wallets.items()}
         flights = [each for each in (asked[:cut], asked[cut:]) if each]
         replies = self.world.ask(flights)
+        lost = lost or self.world.asked_again
         for each, reply in zip(asked, replies, strict=True):
             self._compare(each, reply, self.model.ask(each), lost=lost)
         self.answered += [each for each in asked if each not in self.answered]

@@ -22,7 +22,7 @@ from eventlog.memory import MemoryRecorder
 from eventlog.recorded import Recorded
 from ledger import wire
 from ledger.batch import Batch
-from ledger.client import LedgerClient
+from ledger.client import EngineUnavailable, LedgerClient
 from ledger.decisions import RULES, Decision, Recent, Settled, order_posting_id
 from ledger.engine import PostingEngine
 from ledger.heads import LATEST, Heads
@@ -98,6 +98,8 @@ class Names:
 
 class InMemory:
     """Batches over rows in a list. Commits fail by the version conflicts of the rows, as they do on PostgreSQL."""
+
+    asked_again = False
 
     def __init__(self, now: datetime, book: int = 7) -> None:
         self.names, self.now = Names(book), now
@@ -228,7 +230,12 @@ class LosingRecorder(FencedRecorder):
 
 
 class OnPostgres:
-    """An engine asked through its socket; restarting it means a new one on the same database."""
+    """An engine asked through its socket; restarting it means a new one on the same database.
+
+    `asked_again`: an answer to the last requests did not come, so that they may be told as decided before.
+    """
+
+    asked_again = False
 
     def __init__(self, now: datetime, database_url: str, directory: Path, book: int) -> None:
         self.names, self.now = Names(book), now
@@ -273,11 +280,22 @@ class OnPostgres:
 
     def numbers(self, wallet_id: UUID) -> wire.WalletNumbers | None:
         """A wallet as the engine tells it."""
-        return self._client.wallet(book=self.names.book, wallet_id=wallet_id).wallet
+        return self._told(wire.ReadWallet(book=self.names.book, wallet_id=wallet_id)).wallet
 
     def ask(self, flights: Sequence[Sequence[Asked]]) -> list[wire.Reply]:
         """One after the other."""
-        return [self._client.ask(self.names.order(asked)) for flight in flights for asked in flight]
+        self.asked_again = False
+        return [self._told(self.names.order(asked)) for flight in flights for asked in flight]
+
+    def _told(self, request: wire.Request) -> wire.Reply:
+        """The answer, asked for again while the engine does not answer, as every caller with a key may."""
+        for _ in range(5):
+            try:
+                return self._client.ask(request)
+            except EngineUnavailable:
+                self.asked_again = True
+                assert self._engine.owning.wait(20)
+        return self._client.ask(request)
 
     def close(self) -> None:
         """Stop the engine; what it was told is in the log."""
