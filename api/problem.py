@@ -133,7 +133,10 @@ def from_http_exception(error: HTTPException) -> ProblemError:
     data = getattr(error, "data", None) or {}
     headers.update(data.get("headers") or {})
     detail = _DETAILS.get(status, HTTP_STATUS_CODES.get(status, "Error"))
-    errors = [FieldError("body", _TOO_LARGE)] if status == 413 else []
+    errors: list[FieldError] = []
+    if status == 413:
+        errors.append(FieldError("body", _TOO_LARGE))
+        headers["Connection"] = "close"  # the rest of the body is still on its way: a next request would be lost in it
     return ProblemError(status, _CODES.get(status, f"http_{status}"), detail, errors=errors, headers=headers)
 
 
