@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from psycopg_pool import ConnectionPool
 
+import eventlog.horizon
+import ledger.engine
+import ledger.facts
 from api.auth import PostgresApiKeys
 from eventlog.fenced import FencedRecorder
 from eventlog.postgres import PostgresRecorder
@@ -43,19 +46,27 @@ class RunningEngine:
 
     def close(self) -> None:
         self._stop.set()
-        self._recorder.horizon.close()  # wakes the thread that waits for facts
         self._thread.join()
         self._server.stop()
         self._recorder.close()
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[RunningEngine]:
+def engine(database_url: str, short_pauses: None) -> Iterator[RunningEngine]:
     """A posting engine; whoever closes it before the test ends does no harm."""
     with tempfile.TemporaryDirectory() as folder:  # short: a Unix socket's path has at most 107 bytes
         engine = RunningEngine(database_url, f"{folder}/engine.sock")
         yield engine
         engine.close()
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long idle threads wait before they look whether to stop: a fifth of a second each, test after test, adds
+    up."""
+    monkeypatch.setattr(ledger.engine, "IDLE_SECONDS", 0.02)
+    monkeypatch.setattr(ledger.facts, "WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(eventlog.horizon, "POLL_SECONDS", 0.05)
 
 
 @pytest.fixture
