@@ -8,6 +8,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -92,12 +93,8 @@ def template_database(server_url: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(server_url: str, template_database: str) -> Iterator[str]:
     """The connection string of a fresh, migrated database of this test's own."""
-    name = f"daybook_test_{uuid.uuid4().hex[:12]}"
-    create_database(server_url, name, template_database)
-    try:
-        yield make_conninfo(server_url, dbname=name)
-    finally:
-        drop_database(server_url, name)
+    with fresh_database(server_url, template_database) as url:
+        yield url
 
 
 def _server_directory() -> tempfile.TemporaryDirectory[str]:
@@ -110,6 +107,17 @@ def _server_directory() -> tempfile.TemporaryDirectory[str]:
     if chosen is None and MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
         chosen = str(MEMORY) if shutil.disk_usage(MEMORY).free >= MEMORY_ENOUGH_BYTES else None
     return tempfile.TemporaryDirectory(prefix="daybook-test-", dir=chosen, ignore_cleanup_errors=True)
+
+
+@contextmanager
+def fresh_database(server_url: str, template: str) -> Iterator[str]:
+    """The connection string of a copy of `template`; for fixtures that live longer than a test."""
+    name = f"daybook_test_{uuid.uuid4().hex[:12]}"
+    create_database(server_url, name, template)
+    try:
+        yield make_conninfo(server_url, dbname=name)
+    finally:
+        drop_database(server_url, name)
 
 
 def create_database(server_url: str, name: str, template: str = "template0") -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -83,15 +83,6 @@ def open_shop(
     log = EventLog(recorder)
     clock = SystemClock()
     checkout = Checkout(log, clock, rails=frozenset({"simulated"}))
-    for book in (BOOK, OTHER_BOOK):
-        checkout.open_book(OpenBook(book=book, name=f"book {book}", commission_bps=1000))
-    keys = {
-        role: create_key(
-            api_keys, book=BOOK, role=role, at=clock.now(), merchant_id=MERCHANT if role == "merchant" else None
-        )
-        for role in ROLES
-    }
-    foreign = create_key(api_keys, book=OTHER_BOOK, role="admin", at=clock.now())
     waiters = Waiters(Follower(recorder, recorder.horizon))
     waiters.start()
     views = EmptyViews()
@@ -105,7 +96,21 @@ def open_shop(
         clock=clock,
         waiters=waiters,
     )
-    return Shop(create_app(services), log, services, views, keys, foreign)
+    return in_books(Shop(create_app(services), log, services, views, {}, ""), BOOK, OTHER_BOOK)
+
+
+def in_books(shop: Shop, book: int, other_book: int) -> Shop:
+    """The same shop seen from two new books: no posting, key or query crosses books, so it is as good as a new one."""
+    services, at = shop.services, shop.services.clock.now()
+    for number in (book, other_book):
+        services.checkout.open_book(OpenBook(book=number, name=f"book {number}", commission_bps=1000))
+    keys = {
+        role: create_key(
+            services.keys, book=book, role=role, at=at, merchant_id=MERCHANT if role == "merchant" else None
+        )
+        for role in ROLES
+    }
+    return replace(shop, keys=keys, foreign=create_key(services.keys, book=other_book, role="admin", at=at))
 
 
 def close_shop(shop: Shop) -> None:
