@@ -121,8 +121,6 @@ def problem_response(problem: ProblemError) -> Response:
         document["errors"] = [{"field": e.field, "message": e.message} for e in problem.errors]
     response = Response(msgspec.json.encode(document), status=problem.status, content_type=PROBLEM_TYPE)
     response.headers.update(problem.headers)
-    if problem.status == 413:  # the rest of the body is never read, so the connection ends here: clients are to know
-        response.headers["Connection"] = "close"
     return response
 
 
