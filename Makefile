@@ -18,7 +18,7 @@ run: $(STAMP) ## start everything and print a first payment to paste; Ctrl-C sto
 	@exec $(BIN)/daybook run
 
 test: $(STAMP) ## run the tests against a real PostgreSQL
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n 2 --maxschedchunk 1
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n 2
 
 test-long: $(STAMP) ## run the long forms of the tests, on the disk and one by one
 	DAYBOOK_TEST_DIRECTORY=$${TMPDIR:-/tmp} $(BIN)/pytest -q -m long

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from psycopg_pool import ConnectionPool
 
-from api.auth import PostgresApiKeys
-from api.services import Services
-from api.waiters import Waiters
 from daybook.settings import Settings
 from domain.payment_order import PaymentOrder
 from domain.payment_rules import KeyReused
@@ -28,6 +26,9 @@ from projections.registry import views
 from rails.port import Rail
 from rails.registry import FACTORIES, open_rail
 from replay.machine import ViewMachine
+
+if TYPE_CHECKING:
+    from api.services import Services
 
 
 class SystemClock:
@@ -115,6 +116,11 @@ def due_poller(log: EventLog, attempts: Attempts, ledger: LedgerClient) -> DuePo
 @contextmanager
 def api_services(settings: Settings) -> Iterator[Services]:
     """What the API works with; closed after the last answer."""
+    # Only here: the web framework is a fifth of what every other process would load.
+    from api.auth import PostgresApiKeys
+    from api.services import Services
+    from api.waiters import Waiters
+
     with (
         event_log(settings, [PaymentOrder.TOPIC]) as log,
         ConnectionPool(database(settings), min_size=1, max_size=4, open=True) as pool,

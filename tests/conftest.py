@@ -15,6 +15,8 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from daybook.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresFailed
 from daybook.migrate import migrate
@@ -22,6 +24,8 @@ from daybook.migrate import migrate
 ROOT = Path(__file__).resolve().parent.parent
 # Begun first, so that no test process is left with one of these at the end while the others have nothing to do.
 LONGEST = ("tests/faults/test_processes_killed.py", "tests/e2e/", "tests/docs/")
+# A page's tests share one running copy, the tests of a family of commands one engine.
+SHARING = ("tests/docs/", "tests/e2e/test_ledger_", "tests/e2e/test_question_")
 RECORDER_THREADS = {"horizon", "notifier", "group-commit"}
 MEMORY = Path("/dev/shm")  # noqa: S108 - directories in it get names of their own, as in any other
 MEMORY_ENOUGH_BYTES = 4 << 30
@@ -35,6 +39,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((place for place, start in enumerate(LONGEST) if name.startswith(start)), len(LONGEST))
 
     items.sort(key=rank)
+
+
+class OneProcessForWhatIsShared(LoadScopeScheduling):
+    """Gives whichever process is free the next test, or all tests that share what takes seconds to start.
+
+    xdist's own groups are not used: they are lost on the way with this version of pytest, and nothing says so.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((start for start in SHARING if nodeid.startswith(start)), nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneProcessForWhatIsShared:
+    """Asked when the tests run in several processes."""
+    config.option.loadscopereorder = False
+    return OneProcessForWhatIsShared(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+import api.lists
 from api.app import create_app
 from projections.queries import Queries
 from projections.registry import views
@@ -37,10 +38,12 @@ class Reading:
 
 
 @pytest.fixture
-def reading(live: Shop, database_url: str) -> Iterator[Reading]:
+def reading(live: Shop) -> Iterator[Reading]:
     recorder: Any = live.log.log_recorder
     services = replace(live.services, queries=Queries(recorder.readers.read))
-    machine = ViewMachine(database_url, recorder, recorder.horizon, live.log.log_mapper.decode, list(views().values()))
+    machine = ViewMachine(
+        recorder.database_url, recorder, recorder.horizon, live.log.log_mapper.decode, list(views().values())
+    )
     yield Reading(replace(live, app=create_app(services), services=services), machine)
     machine.close()
 
@@ -190,5 +193,8 @@ def test_a_question_that_cannot_be_answered_is_refused_by_field(reading: Reading
         problem(reading.get(path), 422, code, field)
 
 
-def test_a_page_waits_for_its_view_and_says_when_it_does_not_come(reading: Reading) -> None:
-    problem(reading.get("/postings?at_least=5"), 503, "view_behind")
+def test_a_page_waits_for_its_view_and_says_when_it_does_not_come(
+    reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.lists, "AT_LEAST_WAIT_S", 0.1)
+    problem(reading.get(f"/postings?at_least={2**60}"), 503, "view_behind")
