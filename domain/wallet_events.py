@@ -16,14 +16,19 @@ from domain.metadata import MetadataChange, merged
 
 if TYPE_CHECKING:
     from domain.wallet import WalletAccount
+    from domain.wallet_head import WalletHead
 
 
 class WalletEvent(Aggregate.Event):
     """Anything that happens to a wallet; each one raises the version of its head."""
 
     def apply(self, aggregate: WalletAccount) -> None:
-        """Say which event the numbers are as of."""
+        """Change the head, and say which event it is as of."""
+        self.change(aggregate.head)
         aggregate.head.version = self.originator_version
+
+    def change(self, head: WalletHead) -> None:
+        """What this event makes of a head, but for its version: for the aggregate and for the posting engine alike."""
 
 
 class Opened(WalletEvent, Aggregate.Created):
@@ -48,11 +53,10 @@ class Posted(WalletEvent):
     held_after: int
     effective_at: datetime
 
-    def apply(self, aggregate: WalletAccount) -> None:
+    def change(self, head: WalletHead) -> None:
         """Take the numbers over as they were written: they were computed by the only writer."""
-        aggregate.head.version = self.originator_version
-        aggregate.head.posted = self.posted_after
-        aggregate.head.held = self.held_after
+        head.posted = self.posted_after
+        head.held = self.held_after
 
 
 class Held(WalletEvent):
@@ -65,11 +69,10 @@ class Held(WalletEvent):
     posted_after: int
     held_after: int
 
-    def apply(self, aggregate: WalletAccount) -> None:
+    def change(self, head: WalletHead) -> None:
         """Take the numbers over as they were written: they were computed by the only writer."""
-        aggregate.head.version = self.originator_version
-        aggregate.head.posted = self.posted_after
-        aggregate.head.held = self.held_after
+        head.posted = self.posted_after
+        head.held = self.held_after
 
 
 class Frozen(WalletEvent):
@@ -78,10 +81,9 @@ class Frozen(WalletEvent):
     TOPIC = "wallet.frozen.v1"
     reason: str
 
-    def apply(self, aggregate: WalletAccount) -> None:
+    def change(self, head: WalletHead) -> None:
         """Refuse requests from now on."""
-        aggregate.head.version = self.originator_version
-        aggregate.head.frozen = True
+        head.frozen = True
 
 
 class Unfrozen(WalletEvent):
@@ -90,10 +92,9 @@ class Unfrozen(WalletEvent):
     TOPIC = "wallet.unfrozen.v1"
     reason: str
 
-    def apply(self, aggregate: WalletAccount) -> None:
+    def change(self, head: WalletHead) -> None:
         """Take requests again."""
-        aggregate.head.version = self.originator_version
-        aggregate.head.frozen = False
+        head.frozen = False
 
 
 class Closed(WalletEvent):
@@ -102,10 +103,9 @@ class Closed(WalletEvent):
     TOPIC = "wallet.closed.v1"
     reason: str
 
-    def apply(self, aggregate: WalletAccount) -> None:
+    def change(self, head: WalletHead) -> None:
         """Remember that nothing may be posted any more."""
-        aggregate.head.version = self.originator_version
-        aggregate.head.closed = True
+        head.closed = True
 
 
 class Reopened(WalletEvent):
@@ -114,10 +114,9 @@ class Reopened(WalletEvent):
     TOPIC = "wallet.reopened.v1"
     reason: str
 
-    def apply(self, aggregate: WalletAccount) -> None:
+    def change(self, head: WalletHead) -> None:
         """Take postings again."""
-        aggregate.head.version = self.originator_version
-        aggregate.head.closed = False
+        head.closed = False
 
 
 class LimitChanged(WalletEvent):
@@ -126,10 +125,9 @@ class LimitChanged(WalletEvent):
     TOPIC = "wallet.limit-changed.v1"
     overdraft_limit_minor: int | None
 
-    def apply(self, aggregate: WalletAccount) -> None:
+    def change(self, head: WalletHead) -> None:
         """Judge later requests by the new limit; what is drawn already stays drawn."""
-        aggregate.head.version = self.originator_version
-        aggregate.head.overdraft_limit_minor = self.overdraft_limit_minor
+        head.overdraft_limit_minor = self.overdraft_limit_minor
 
 
 class MetadataChanged(WalletEvent):
@@ -140,6 +138,6 @@ class MetadataChanged(WalletEvent):
 
     def apply(self, aggregate: WalletAccount) -> None:
         """Change the notes and remember since when."""
-        aggregate.head.version = self.originator_version
+        super().apply(aggregate)
         aggregate.metadata = merged(aggregate.metadata, self.changes)
         aggregate.metadata_history.append(MetadataChange(self.originator_version, self.timestamp, self.changes))

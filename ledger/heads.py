@@ -222,7 +222,7 @@ class Heads:
             account = self.accounts.get(row.stream_id)
             if account is None or account.head.version != row.version - 1:
                 raise SnapshotsUnusable(f"wallet {row.stream_id} has no version {row.version - 1} in memory")
-            apply_to_head(account.head, row.topic, event)
+            event.change(account.head)
             account.head.version = row.version
         self._changed.add(account)  # type: ignore[arg-type]
 
@@ -241,19 +241,6 @@ class Heads:
             if monitor.side is None and account is not None:  # never crossed: it is where the wallet is
                 monitor.side = side_of(measured(account.head, monitor.measure), monitor.threshold_minor)
         return folded
-
-
-def apply_to_head(head: WalletHead, topic: str, event: Any) -> None:
-    """What an event of a wallet, other than its opening, changes about its head (not its version)."""
-    if topic in (_POSTED, _HELD):
-        head.posted = event.posted_after
-        head.held = event.held_after
-    elif topic == WalletAccount.LimitChanged.TOPIC:
-        head.overdraft_limit_minor = event.overdraft_limit_minor
-    elif topic in (WalletAccount.Frozen.TOPIC, WalletAccount.Unfrozen.TOPIC):
-        head.frozen = topic == WalletAccount.Frozen.TOPIC
-    elif topic in (WalletAccount.Closed.TOPIC, WalletAccount.Reopened.TOPIC):
-        head.closed = topic == WalletAccount.Closed.TOPIC
 
 
 def _rows(log: LogRows, book: int, after: int, topics: Sequence[str]) -> Iterator[Recorded]:

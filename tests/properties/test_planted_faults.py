@@ -12,7 +12,8 @@ from hypothesis import Phase
 
 from domain import lines, posting, wallet_head
 from domain.ids import stream_id
-from ledger import accounts, batch, bulk, heads, movements, refusals, reserving
+from domain.wallet import WalletAccount
+from ledger import accounts, batch, bulk, movements, refusals, reserving
 from ledger.batch import Batch
 from ledger.decisions import Decision
 from ledger.wire import Reply
@@ -108,18 +109,18 @@ def a_key_is_not_bound_to_its_request(patch: Patch) -> None:
 
 
 def a_restart_adds_lines_up_twice(patch: Patch) -> None:
-    right = heads.apply_to_head
+    right = WalletAccount.Posted.change
 
-    def wrong(head: Any, topic: str, event: Any) -> None:
-        right(head, topic, event)
-        head.posted += getattr(event, "amount_minor", 0)
+    def wrong(event: Any, head: Any) -> None:
+        right(event, head)
+        head.posted += event.amount_minor
 
-    patch.setattr(heads, "apply_to_head", wrong)
+    patch.setattr(WalletAccount.Posted, "change", wrong)
 
 
 def a_restart_forgets_freezing(patch: Patch) -> None:
-    right = heads.apply_to_head
-    patch.setattr(heads, "apply_to_head", lambda h, topic, e: None if "frozen" in topic else right(h, topic, e))
+    for event in (WalletAccount.Frozen, WalletAccount.Unfrozen):
+        patch.setattr(event, "change", lambda *_: None)
 
 
 def a_wallet_with_money_is_closed(patch: Patch) -> None:
