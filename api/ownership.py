@@ -16,7 +16,7 @@ from api.problem import not_found
 from api.services import current_caller, current_services
 from api.wallet_refs import wallet_id_of
 from domain.adjustment import Adjustment
-from domain.ids import stream_id, wallet_stream_id
+from domain.ids import stream_id
 from domain.lines import Line
 from domain.monitor import Monitor
 from domain.posting import Posting
@@ -42,7 +42,7 @@ def visible_posting(posting_id: str, version: int | None = None) -> Posting:
     """A posting of the caller's book; a merchant sees those that touch its wallets. `version` 1 reads one event."""
     posting = _folded(posting_id, "posting", Posting, version)
     caller = current_caller()
-    if stream_id(caller.book, "posting", posting.reference) != posting.id:
+    if not posting.is_of(caller.book):
         raise not_found("posting")
     if caller.merchant_id is not None and not own_lines(posting.lines):
         raise not_found("posting")
@@ -52,7 +52,7 @@ def visible_posting(posting_id: str, version: int | None = None) -> Posting:
 def visible_hold(hold_id: str, version: int | None = None) -> Posting:
     """A hold of the caller's book, under the same rule as a posting."""
     posting = visible_posting(hold_id, version)
-    if posting.rule != "hold" or posting.refused:
+    if not posting.is_hold:
         raise not_found("hold")
     return posting
 
@@ -86,9 +86,7 @@ def _is_own(wallet_id: UUID) -> bool:
         opened: Any = services.log.repository.get(wallet_id, version=1)
     except AggregateNotFoundError:
         return False
-    if not isinstance(opened, WalletAccount):
-        return False
-    if wallet_stream_id(caller.book, opened.address, opened.currency) != wallet_id:
+    if not isinstance(opened, WalletAccount) or not opened.is_of(caller.book):
         return False
     owner = caller.merchant_id
     return owner is None or opened.merchant_id == owner or opened.address.startswith(f"merchant:{owner}:")

@@ -126,6 +126,15 @@ class Posting(Aggregate):
         return self.refusal_code is not None
 
     @property
+    def is_hold(self) -> bool:
+        """Whether this is, or was, a hold, and no refused request for one."""
+        return self.rule == "hold" and not self.refused
+
+    def is_of(self, book: int) -> bool:
+        """Whether this is a posting of that book: its id follows from the book, so another's does not come out."""
+        return self.id == stream_id(book, "posting", self.reference)
+
+    @property
     def left_to_revert(self) -> list[int]:
         """What reversals have not taken back yet, per line with its sign; empty for what moved nothing."""
         return [line.amount_minor - taken for line, taken in zip(self.lines, self.reverted, strict=False)]

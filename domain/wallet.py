@@ -140,6 +140,10 @@ class WalletAccount(Aggregate):
             merchant_id=merchant_id,
         )
 
+    def is_of(self, book: int) -> bool:
+        """Whether this is a wallet of that book: its id follows from the book, so another's does not come out."""
+        return self.id == wallet_stream_id(book, self.address, self.currency)
+
     def post(self, *, posting_id: UUID, line: int, amount_minor: int, effective_at: datetime, at: datetime) -> None:
         """Record one line. Refusing is the caller's decision (`head.refusal`), since facts are never refused."""
         self.trigger_event(

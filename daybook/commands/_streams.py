@@ -8,7 +8,6 @@ from uuid import UUID
 from eventsourcing.application import AggregateNotFoundError
 
 from daybook.commands._ledger import Asking, refuse, uuid_of
-from domain.ids import stream_id, wallet_stream_id
 from domain.monitor import Monitor
 from domain.posting import Posting
 from domain.wallet import WalletAccount
@@ -20,8 +19,7 @@ def posting_of(asked: Asking, text: str, name: str, *, hold: bool = False) -> Po
     """A posting, or a hold, of the settings' book."""
     kind = "hold" if hold else "posting"
     posting = _folded(asked, uuid_of(text, name), kind, Posting)
-    is_wanted = not hold or (posting.rule == "hold" and not posting.refused)
-    if stream_id(asked.book, "posting", posting.reference) != posting.id or not is_wanted:
+    if not posting.is_of(asked.book) or (hold and not posting.is_hold):
         refuse(f"there is no {kind} {text} in book {asked.book}")
     return posting
 
@@ -30,7 +28,7 @@ def monitor_of(asked: Asking, text: str) -> Monitor:
     """A monitor of a wallet of the settings' book."""
     monitor = _folded(asked, uuid_of(text, "MONITOR_ID"), "monitor", Monitor)
     wallet: Any = asked.opened.log.repository.get(monitor.wallet_id, version=1)
-    if wallet_stream_id(asked.book, wallet.address, wallet.currency) != wallet.id:
+    if not wallet.is_of(asked.book):
         refuse(f"there is no monitor {text} in book {asked.book}")
     return monitor
 
@@ -38,7 +36,7 @@ def monitor_of(asked: Asking, text: str) -> Monitor:
 def wallet_of(asked: Asking, wallet_id: UUID) -> WalletAccount:
     """A wallet of the settings' book."""
     wallet = _folded(asked, wallet_id, "wallet", WalletAccount)
-    if wallet_stream_id(asked.book, wallet.address, wallet.currency) != wallet.id:
+    if not wallet.is_of(asked.book):
         refuse(f"there is no wallet {wallet_id} in book {asked.book}")
     return wallet
 
