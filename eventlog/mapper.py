@@ -63,6 +63,16 @@ def _reader(topic: str) -> tuple[type, Callable[[bytes], dict[str, Any]]]:
     return event_class, upcast
 
 
+def stored_row(stream_id: UUID, version: int, topic: str, state: bytes) -> StoredEvent:
+    """The library's half of a row. Filled directly: its frozen constructor sets field by field, which costs more than
+    encoding the state does."""
+    stored: Any = object.__new__(StoredEvent)
+    row = stored.__dict__
+    row["originator_id"], row["originator_version"], row["topic"], row["state"] = stream_id, version, topic, state
+    event: StoredEvent = stored
+    return event
+
+
 class LogMapper(Mapper["UUID"]):
     """The one mapper of the log; used by repositories, followers, views and rebuilds alike.
 
@@ -76,16 +86,12 @@ class LogMapper(Mapper["UUID"]):
     def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> StoredEvent:
         """The row's library-side half: stream, version, topic and JSON state."""
         fields = vars(domain_event).copy()
-        stored: Any = object.__new__(StoredEvent)
-        row = (
-            stored.__dict__
-        )  # filled directly: a frozen constructor sets field by field and costs more than the encoding
-        row["originator_id"] = fields.pop("originator_id")
-        row["originator_version"] = fields.pop("originator_version")
-        row["topic"] = get_topic(type(domain_event))
-        row["state"] = _encode(fields)
-        event: StoredEvent = stored
-        return event
+        return stored_row(
+            fields.pop("originator_id"),
+            fields.pop("originator_version"),
+            get_topic(type(domain_event)),
+            _encode(fields),
+        )
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[UUID]:
         """The domain event of a stored one. Raises MapperDeserialisationError naming stream, version and field."""

@@ -11,7 +11,6 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from eventsourcing.persistence import StoredEvent
 from eventsourcing.utils import get_topic
 
 from domain.chart import account_kind, suspense_psp
@@ -22,7 +21,7 @@ from domain.monitor import Monitor, measured, side_of
 from domain.period import Period
 from domain.posting import Posting
 from domain.wallet import WalletAccount, WalletHead
-from eventlog.mapper import LogMapper
+from eventlog.mapper import LogMapper, stored_row
 from ledger.decisions import Decision, Known, order_posting_id, repeated
 from ledger.earlier import learn
 from ledger.heads import Account
@@ -35,11 +34,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from eventsourcing.persistence import StoredEvent
+
     from domain.posting_rules import PostingDraft
     from ledger.heads import Heads
     from ledger.recall import Recalled
 
-_new: Any = object.__new__
 _encode = msgspec.json.Encoder().encode
 _to_stored = LogMapper().to_stored_event
 _POSTING, _WALLET, _CLAIM = get_topic(Posting), get_topic(WalletAccount), get_topic(Claim)
@@ -338,13 +338,7 @@ class Batch:
             head.version += 1
             head.posted += amount
             state = _POSTED_STATE % (text, number, amount, head.posted, head.held, effective, stamp)
-            stored = _new(StoredEvent)  # as in `_row`, written out: most rows of the log are made right here
-            row = stored.__dict__
-            row["originator_id"] = account.wallet_id
-            row["originator_version"] = head.version
-            row["topic"] = _POSTED
-            row["state"] = state
-            add(stored)
+            add(stored_row(account.wallet_id, head.version, _POSTED, state))
             if after is not None:
                 after.append(LineAfter(account.wallet_id, amount, head.posted, head.held))
             watched = watched or account.monitors != ()
@@ -388,11 +382,5 @@ class Batch:
     def store(self, stream: UUID, version: int, topic: str, fields: dict[str, Any]) -> int:
         """A row from the fields of an event; its place among the rows of the batch."""
         fields["timestamp"] = self.at
-        return self._row(stream, version, topic, _encode(fields))
-
-    def _row(self, stream: UUID, version: int, topic: str, state: bytes) -> int:
-        stored = _new(StoredEvent)
-        row = stored.__dict__  # filled directly: a frozen constructor costs more than all the rest of a line
-        row["originator_id"], row["originator_version"], row["topic"], row["state"] = stream, version, topic, state
-        self.stored.append(stored)
+        self.stored.append(stored_row(stream, version, topic, _encode(fields)))
         return len(self.stored) - 1
