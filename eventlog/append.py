@@ -59,16 +59,16 @@ def arguments(commands: Sequence[Command], tracking: Tracking | None = None) -> 
             contexts += range(len(books) + 1, len(books) + 1 + count)
             books += [command.book] * count
             metas += [_encode_meta(meta).decode() for meta in command.meta]
-    owner_numbers = arrays.ints(owners)
+    owner_numbers = arrays.column("int", owners)
     return [
         owner_numbers,
         arrays.uuids([event.originator_id for event in events]),  # type: ignore[misc]  # ids here are UUIDs, never text
-        arrays.ints([event.originator_version for event in events]),
-        arrays.texts([event.topic for event in events]),
+        arrays.column("int", [event.originator_version for event in events]),
+        arrays.column("text", [event.topic for event in events]),
         arrays.blobs([event.state for event in events]),
-        owner_numbers if contexts == owners else arrays.ints(contexts),
-        arrays.ints(books),
-        arrays.texts(metas),
+        owner_numbers if contexts == owners else arrays.column("int", contexts),
+        arrays.column("int", books),
+        arrays.column("text", metas),
         tracking.application_name if tracking else None,
         tracking.notification_id if tracking else None,
     ]

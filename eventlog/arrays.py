@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 _HEAD = struct.Struct(">iiIii")
 _UUID_LENGTH = struct.pack(">i", 16)
-_OID = {
-    "int4": 23,
-    "int8": 20,
-    "text": 25,
-    "bytea": 17,
-    "uuid": 2950,
-    "bool": 16,
-    "timestamptz": 1184,
-    "date": 1082,
-    "jsonb": 3802,
+_OIDS = {  # of an element and of an array of them: pg_type.dat of PostgreSQL, the same in every version
+    "int4": (23, 1007),
+    "int8": (20, 1016),
+    "text": (25, 1009),
+    "bytea": (17, 1001),
+    "uuid": (2950, 2951),
+    "bool": (16, 1000),
+    "timestamptz": (1184, 1185),
+    "date": (1082, 1182),
+    "jsonb": (3802, 3807),
 }
 _NULL = struct.pack(">i", -1)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # where PostgreSQL counts microseconds from
@@ -40,94 +40,32 @@ _encode_json = msgspec.json.Encoder().encode
 
 
 def _head(kind: str, count: int, nulls: int = 0) -> bytes:
-    return _HEAD.pack(1, nulls, _OID[kind], count, 1) if count else struct.pack(">iiI", 0, 0, _OID[kind])
+    element = _OIDS[kind][0]
+    return _HEAD.pack(1, nulls, element, count, 1) if count else struct.pack(">iiI", 0, 0, element)
 
 
 class Packed(bytes):
-    """The bytes of an array; the subclasses tell the driver of which type."""
+    """The bytes of an array; a class of its own for each type of element tells the driver which it is."""
 
     array_oid: ClassVar[int] = 0
 
 
-class PackedUuids(Packed):
-    """uuid[]"""
-
-    array_oid = 2951
-
-
-class PackedInts(Packed):
-    """int4[]"""
-
-    array_oid = 1007
-
-
-class PackedBigints(Packed):
-    """int8[]"""
-
-    array_oid = 1016
-
-
-class PackedTexts(Packed):
-    """text[]"""
-
-    array_oid = 1009
-
-
-class PackedBytes(Packed):
-    """bytea[]"""
-
-    array_oid = 1001
-
-
-class PackedBooleans(Packed):
-    """bool[]"""
-
-    array_oid = 1000
-
-
-class PackedMoments(Packed):
-    """timestamptz[]"""
-
-    array_oid = 1185
-
-
-class PackedDates(Packed):
-    """date[]"""
-
-    array_oid = 1182
-
-
-class PackedDocuments(Packed):
-    """jsonb[]"""
-
-    array_oid = 3807
+_PACKED: dict[str, type[Packed]] = {
+    kind: type(f"Packed_{kind}", (Packed,), {"array_oid": array_oid}) for kind, (_, array_oid) in _OIDS.items()
+}
 
 
 def uuids(values: Sequence[UUID]) -> Packed:
-    """Pack UUIDs."""
-    return PackedUuids(_head("uuid", len(values)) + b"".join([_UUID_LENGTH + value.bytes for value in values]))
-
-
-def ints(values: Sequence[int]) -> Packed:
-    """Pack integers of 32 bits. Raises struct.error for one that does not fit."""
-    count = len(values)
-    cells = [4] * (2 * count)
-    cells[1::2] = values
-    return PackedInts(_head("int4", count) + struct.pack(f">{2 * count}i", *cells))
-
-
-def texts(values: Sequence[str]) -> Packed:
-    """Pack texts; repeated ones, as topics are, are encoded once."""
-    cells = {value: _text(value) for value in set(values)}
-    return PackedTexts(_head("text", len(values)) + b"".join([cells[value] for value in values]))
+    """Pack UUIDs, none of them null."""
+    return _PACKED["uuid"](_head("uuid", len(values)) + b"".join([_UUID_LENGTH + value.bytes for value in values]))
 
 
 def blobs(values: Sequence[bytes]) -> Packed:
-    """Pack byte strings."""
+    """Pack byte strings, none of them null."""
     cells: list[bytes] = [b""] * (2 * len(values))
     cells[0::2] = [len(value).to_bytes(4, "big") for value in values]
     cells[1::2] = values
-    return PackedBytes(_head("bytea", len(values)) + b"".join(cells))
+    return _PACKED["bytea"](_head("bytea", len(values)) + b"".join(cells))
 
 
 def _text(value: str) -> bytes:
@@ -150,17 +88,17 @@ def _uuid_array_text(value: Sequence[UUID]) -> bytes:
 
 
 _int4, _int8 = struct.Struct(">ii").pack, struct.Struct(">iq").pack
-_CELLS: dict[str, tuple[str, type[Packed], Callable[[Any], bytes]]] = {
-    "uuid": ("uuid", PackedUuids, lambda value: _UUID_LENGTH + value.bytes),
-    "int": ("int4", PackedInts, lambda value: _int4(4, value)),
-    "bigint": ("int8", PackedBigints, lambda value: _int8(8, value)),
-    "text": ("text", PackedTexts, _text),
-    "boolean": ("bool", PackedBooleans, lambda value: b"\0\0\0\1\1" if value else b"\0\0\0\1\0"),
-    "timestamptz": ("timestamptz", PackedMoments, lambda value: _int8(8, (value - _EPOCH) // _MICROSECOND)),
-    "date": ("date", PackedDates, lambda value: _int4(4, value.toordinal() - _DAY_ZERO)),
-    "jsonb": ("jsonb", PackedDocuments, _document),
-    "uuid[]": ("text", PackedTexts, _uuid_array_text),
-    "bigint[]": ("text", PackedTexts, _array_text),
+_CELLS: dict[str, tuple[str, Callable[[Any], bytes]]] = {
+    "uuid": ("uuid", lambda value: _UUID_LENGTH + value.bytes),
+    "int": ("int4", lambda value: _int4(4, value)),
+    "bigint": ("int8", lambda value: _int8(8, value)),
+    "text": ("text", _text),
+    "boolean": ("bool", lambda value: b"\0\0\0\1\1" if value else b"\0\0\0\1\0"),
+    "timestamptz": ("timestamptz", lambda value: _int8(8, (value - _EPOCH) // _MICROSECOND)),
+    "date": ("date", lambda value: _int4(4, value.toordinal() - _DAY_ZERO)),
+    "jsonb": ("jsonb", _document),
+    "uuid[]": ("text", _uuid_array_text),
+    "bigint[]": ("text", _array_text),
 }
 
 
@@ -176,7 +114,8 @@ def column(kind: str, values: Sequence[Any]) -> Any:
     """Pack a column of a table by its SQL type, None as null; a type that is not known goes the driver's way."""
     if kind not in _CELLS:
         return list(values)
-    name, packed, cell = _CELLS[kind]
+    name, cell = _CELLS[kind]
+    packed = _PACKED[name]
     head = _head(name, len(values), nulls=1)
     if kind in _WHOLE and None not in values:
         letter, size = _WHOLE[kind]
@@ -198,6 +137,6 @@ class _PackedDumper(adapt.Dumper):
 
 def register(context: Any) -> None:
     """Teach a connection to send packed arrays."""
-    for packed in Packed.__subclasses__():
+    for packed in _PACKED.values():
         dumper = type(f"{packed.__name__}Dumper", (_PackedDumper,), {"oid": packed.array_oid})
         context.adapters.register_dumper(packed, dumper)
