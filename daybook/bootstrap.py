@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from psycopg_pool import ConnectionPool
 
+from daybook.clock import SystemClock
 from daybook.settings import Settings
 from domain.payment_order import PaymentOrder
 from domain.payment_rules import KeyReused
@@ -29,14 +30,6 @@ from replay.machine import ViewMachine
 
 if TYPE_CHECKING:
     from api.services import Services
-
-
-class SystemClock:
-    """The machine's clock, in UTC."""
-
-    def now(self) -> datetime:
-        """The present moment."""
-        return datetime.now(UTC)
 
 
 def database(settings: Settings) -> str:

@@ -106,7 +106,8 @@ def views(settings: Settings, stop: threading.Event) -> None:
 @role("payments")
 def payments(settings: Settings, stop: threading.Event) -> None:
     """Let rails do what orders ask for, and do what has become due."""
-    from daybook.bootstrap import SystemClock, due_poller, event_log, payment_process, rails
+    from daybook.bootstrap import due_poller, event_log, payment_process, rails
+    from daybook.clock import SystemClock
     from domain.payment_order import PaymentOrder
     from ledger.client import LedgerClient
     from payments.attempts import Attempts

@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import click
 import psycopg
 
+from daybook.clock import SystemClock
 from daybook.embedded_postgres import EmbeddedPostgresFailed
 from daybook.migrate import LogAboveHorizon
 from daybook.running import running
@@ -39,14 +39,6 @@ Progress = Callable[[int], None]
 
 def _unheard(count: int) -> None:
     """Nobody wants to know."""
-
-
-class SystemClock:
-    """The machine's clock, in UTC."""
-
-    def now(self) -> datetime:
-        """The present moment."""
-        return datetime.now(UTC)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from api.adjustments import adjustment_document
+from daybook.clock import SystemClock
 from daybook.commands._ledger import (
     LINE,
     Asking,
@@ -22,7 +23,7 @@ from daybook.commands._ledger import (
     refuse,
     uuid_of,
 )
-from daybook.session import EXIT_UNREACHABLE, SystemClock
+from daybook.session import EXIT_UNREACHABLE
 from domain.adjustment import AdjustmentLine
 from eventlog.recorded import Meta
 from ledger.adjustments import AdjustmentNotFound, Adjustments, Decided, DecidedMeanwhile, Proposal

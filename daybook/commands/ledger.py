@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from daybook.clock import SystemClock
 from daybook.commands import read_settings
 from daybook.commands._ledger import json_option, print_facts, refuse
 from daybook.logs import configure_logging
-from daybook.session import EXIT_UNREACHABLE, LOOK_S, Session, SystemClock, session
+from daybook.session import EXIT_UNREACHABLE, LOOK_S, Session, session
 from daybook.settings import Settings
 from domain.chart import account_kind
 from domain.errors import RuleViolation
