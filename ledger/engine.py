@@ -173,17 +173,15 @@ class PostingEngine:
         with writer as self._writer, connect(self._recorder.database_url) as side:
             self._load(side)
             self._adopt(side)
-            side.execute(LEASE, [self._socket_path, self._owner, list(self._recorder.books)], binary=True)
-            feed = FactFeed(self._recorder, self._mapper, self._intake, self._since)
+            feed = self._feed(side)
             try:
                 self._lost_at = None
                 self._owning.set()
                 while not stop.is_set():
                     feed.check()
                     if time.monotonic() >= self._look_at and self._adopt(side):
-                        side.execute(LEASE, [self._socket_path, self._owner, list(self._recorder.books)], binary=True)
                         feed.close()
-                        feed = FactFeed(self._recorder, self._mapper, self._intake, self._since)
+                        feed = self._feed(side)
                     if self._intake.queued < OVERLAP_QUEUED:
                         self._land(side)
                         time.sleep(max(0.0, self._paced_until - time.monotonic()))
@@ -200,6 +198,11 @@ class PostingEngine:
                 self._owning.clear()
                 self._abandon()
                 feed.close()
+
+    def _feed(self, side: psycopg.Connection[Any]) -> FactFeed:
+        """Tell where the books' engine is, and follow their facts."""
+        side.execute(LEASE, [self._socket_path, self._owner, list(self._recorder.books)], binary=True)
+        return FactFeed(self._recorder, self._mapper, self._intake, self._since)
 
     def _abandon(self) -> None:
         """Let a batch on its way come to its end, and its requests be decided anew: by their keys, in the log."""

@@ -51,7 +51,7 @@ class RequestRefused(Exception):
 def refuse(batch: Batch, order: Order, posting_id: UUID, asked: str, code: str, detail: str) -> Decision:
     """Record that a request was refused."""
     fields = {
-        "originator_topic": "posting",
+        "originator_topic": Posting.TOPIC,
         "reference": order_reference(order),
         "rule": order_rule(order),
         "code": code,

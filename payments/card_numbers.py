@@ -11,8 +11,6 @@ from collections.abc import Mapping
 
 from domain.card_numbers import find_card_number
 
-_SHORTEST = 12
-
 
 class CardNumberRefused(Exception):
     """A text field holds a card number; only tokens may enter. Names the field, never its content.
@@ -30,11 +28,11 @@ class CardNumberRefused(Exception):
 def refuse_card_numbers(value: object, path: str = "") -> None:
     """Walk a body (mappings, lists, texts; names of members as well). Raises CardNumberRefused with the path."""
     if isinstance(value, str):
-        if len(value) >= _SHORTEST and find_card_number(value):
+        if find_card_number(value):
             raise CardNumberRefused(path or "body")
     elif isinstance(value, Mapping):
         for name, member in value.items():
-            if isinstance(name, str) and len(name) >= _SHORTEST and find_card_number(name):
+            if isinstance(name, str) and find_card_number(name):
                 raise CardNumberRefused(f"{path or 'body'} (the name of a member)")
             refuse_card_numbers(member, f"{path}.{name}" if path else str(name))
     elif isinstance(value, (list, tuple)):
