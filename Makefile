@@ -28,8 +28,8 @@ check: $(STAMP) ## style, types, the direction of imports, tidiness
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/architecture
 
-bench: $(STAMP) ## measure; writes tables and build/bench/*.json
-	$(BIN)/python -m tests.benchmarks
+bench: $(STAMP) ## measure all, or ONLY=subject; writes tables and build/bench/*.json
+	$(BIN)/python -m tests.benchmarks $(ONLY)
 
 docs: $(STAMP) ## write docs/reference again from the code
 	$(BIN)/python -m daybook.reference

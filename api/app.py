@@ -10,7 +10,8 @@ import time
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
+from flask.sessions import NullSession, SessionInterface, SessionMixin
 from flask_smorest import Api
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
@@ -60,8 +61,22 @@ logger = structlog.get_logger(__name__)
 METRICS_EXTENSION = "daybook_metrics"
 
 
+class _NoSessions(SessionInterface):
+    """No request has a session: callers send their key each time, and a cookie would be a second way in."""
+
+    _none = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return self._none
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """There is nothing to save."""
+
+
 class _SyncFlask(Flask):
     """Flask without the search for coroutine functions on every call: no view here is one."""
+
+    session_interface = _NoSessions()
 
     def ensure_sync(self, func: Any) -> Any:
         return func

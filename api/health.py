@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from flask import Response, current_app
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.json_response import json_response
 from api.services import current_services
@@ -47,6 +50,11 @@ def readyz() -> Response:
 @blp.doc(security=[])
 @blp.response(200, description="Prometheus text format", content_type="text/plain")
 def metrics() -> Response:
-    """Counters and latencies of this process in the Prometheus text format."""
+    """Counters and latencies in the Prometheus text format: of all processes that serve this port together, or of
+    this one and its Python when it serves alone."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return Response(generate_latest(together), content_type=CONTENT_TYPE_LATEST)
     own = current_app.extensions["daybook_metrics"].registry
     return Response(generate_latest(own) + generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)

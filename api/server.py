@@ -1,12 +1,12 @@
-"""Serves the application with granian: one process, blocking threads.
+"""Serves the application with granian: blocking threads in this process, on a socket that it may share with others.
 
-One process, because group commit gains from every concurrent command meeting in one queue; threads, because psycopg,
-the engine's client and waiting requests block. granian's threaded server is asked for by name: the one it would
-choose starts a second process, which outlives a killed first one and keeps its port.
+Threads, because psycopg, the engine's client and waiting requests block. How many processes serve is the supervisor's
+to say, not granian's: the server it would choose starts a process that outlives a killed parent and keeps its port.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from granian._granian import SocketHolder
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.mt import MTServer
@@ -27,42 +28,50 @@ if TYPE_CHECKING:
 THREADS = 64
 """Requests handled at once; `api.waiters` keeps waiting ones from taking them all."""
 
+_BACKLOG = 1024
+
 
 class _OneProcessServer(MTServer):
-    """granian's threaded server with one worker, in this process.
+    """granian's threaded server with one worker, in this process, on a socket that is already there.
 
     granian refuses it where there is a global interpreter lock, because further workers would gain nothing there; we
-    want one. The version of granian is pinned, and a test serves real requests through this class.
+    want one. It would also open a socket of its own for each process, in a way that lets strangers share the port.
+    The version of granian is pinned, and a test serves real requests through this class.
     """
+
+    def __init__(self, listener: socket.socket, **options: Any) -> None:
+        super().__init__("daybook", **options)
+        self._listener = listener
 
     def _check_gil(self) -> None:
         """One worker shares no interpreter with another."""
+
+    def _init_shared_socket(self) -> None:
+        # granian's own annotations know neither the arguments nor that these attributes are set here.
+        self._sfd: Any = os.dup(self._listener.fileno())  # it closes what it is given
+        self._shd: Any = SocketHolder(self._sfd, False, _BACKLOG)  # type: ignore[call-arg]
 
 
 def run(
     services_factory: Callable[[], AbstractContextManager[Services]],
     stop: threading.Event,
+    listener: socket.socket,
     *,
-    host: str = "127.0.0.1",
-    port: int = 8080,
     threads: int = THREADS,
 ) -> None:
-    """Serve until `stop` is set or the process gets SIGINT or SIGTERM; call it from the main thread.
+    """Serve what `listener` accepts until `stop` is set or the process gets SIGINT or SIGTERM; call it from the main
+    thread.
 
-    The services are opened here and closed after the last answer is sent. Raises OSError when the port is taken.
+    The services are opened here and closed after the last answer is sent.
     """
-    _refuse_taken_port(host, port)
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with services_factory() as services:
         app = create_app(services)
         server = _OneProcessServer(
-            "daybook",
-            address=host,
-            port=port,
+            listener,
             interface=Interfaces.WSGI,
             workers=1,
             blocking_threads=threads,
-            backlog=1024,
             log_enabled=False,
             websockets=False,
             http1_settings=HTTP1Settings(keep_alive=True),
@@ -77,17 +86,6 @@ def run(
             for number, handler in kept.items():
                 signal.signal(number, handler)
             watcher.join()
-
-
-def _refuse_taken_port(host: str, port: int) -> None:
-    """granian listens in a way that lets two servers share a port, and requests with it; ours never mean to."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as taken:
-            message = f"port {port} of {host} is taken: stop the other server, or set DAYBOOK_API_PORT"
-            raise OSError(taken.errno, message) from None
 
 
 def _loader(app: Flask) -> Callable[[], Any]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 
+from daybook.listener import api_listener
 from daybook.settings import Settings
 
 Role = Callable[[Settings, threading.Event], None]
@@ -19,6 +20,8 @@ Role = Callable[[Settings, threading.Event], None]
 # Rails before those who call them, the engine before those who ask it; processes stop in the reverse order.
 START_ORDER = ("simulator", "engine", "views", "payments", "api")
 ROLES: dict[str, Role] = {}
+API_NICENESS = 3
+"""What was taken in is finished before more is taken in: engine and database come before the API."""
 VIEWS_NICENESS = 5
 TIMERS_CONNECT_TIMEOUT_S = 0.5
 """A timer that finds no engine is due at the next look again: the others must not wait for it."""
@@ -138,10 +141,6 @@ def api(settings: Settings, stop: threading.Event) -> None:
     from api import server
     from daybook.bootstrap import api_services
 
-    server.run(
-        lambda: api_services(settings),
-        stop,
-        host=settings.api_host,
-        port=settings.api_port,
-        threads=settings.api_threads,
-    )
+    os.nice(API_NICENESS)
+    with api_listener(settings) as listener:
+        server.run(lambda: api_services(settings), stop, listener, threads=settings.api_threads)

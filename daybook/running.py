@@ -7,21 +7,25 @@ import fcntl
 import os
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import httpx
 
 from daybook.database import open_database
+from daybook.listener import listen
 from daybook.roles import ROLES, START_ORDER
 from daybook.settings import Settings
 from daybook.supervisor import ProcessSpec, Supervisor
 
 READY_TIMEOUT_S = 60.0
 PROBE_TIMEOUT_S = 1.0
+ORPHANS_STOP_S = 5.0
+"""Processes of a supervisor that was killed stop by themselves, but keep the port until they have."""
 
 
 class AlreadyRunning(RuntimeError):
@@ -52,25 +56,53 @@ def running(
                 raise AlreadyRunning(f"another process runs {settings.home}; set DAYBOOK_HOME to start a second copy")
             yield Running(ready_settings, None)
             return
-        specs = [process_spec(name, ready_settings) for name in START_ORDER if name in roles and name in ROLES]
-        supervisor = Supervisor(specs, child_environment(ready_settings), settings.stop_timeout_s)
-        try:
-            supervisor.start()
-            supervisor.wait_ready(READY_TIMEOUT_S, stop)
-            yield Running(ready_settings, supervisor)
-        finally:
-            supervisor.stop_all()
+        with _process_specs(roles, ready_settings) as specs:
+            supervisor = Supervisor(specs, child_environment(ready_settings), settings.stop_timeout_s)
+            try:
+                supervisor.start()
+                supervisor.wait_ready(READY_TIMEOUT_S, stop)
+                yield Running(ready_settings, supervisor)
+            finally:
+                supervisor.stop_all()
 
 
-def process_spec(name: str, settings: Settings) -> ProcessSpec:
-    """Say how to run a role as a process and how to see that it serves."""
-    command = (sys.executable, "-m", "daybook", "worker", "--role", name, "--stop-with-parent")
+@contextlib.contextmanager
+def _process_specs(roles: Sequence[str], settings: Settings) -> Iterator[list[ProcessSpec]]:
+    """Say how to run each role as a process and how to see that it serves; what they share is held for the block.
+
+    Raises OSError when the API's port is taken.
+    """
     probes: dict[str, Callable[[], bool]] = {
-        "api": partial(_answers_http, f"{settings.api_url}/readyz"),
         "engine": partial(_accepts_unix, settings.engine_socket),
         "simulator": partial(_accepts_tcp, settings.simulator_host, settings.simulator_port),
     }
-    return ProcessSpec(name, command, probes[name]) if name in probes else ProcessSpec(name, command)
+    wanted = [name for name in START_ORDER if name in roles and name in ROLES]
+    specs = [ProcessSpec(name, _command(name), probes.get(name, _ready)) for name in wanted if name != "api"]
+    if "api" not in wanted:
+        yield specs
+        return
+    with (
+        listen(settings.api_host, settings.api_port, ORPHANS_STOP_S) as listener,
+        tempfile.TemporaryDirectory() as metrics,
+    ):
+        api = ProcessSpec(
+            "api",
+            _command("api"),
+            partial(_answers_http, f"{settings.api_url}/readyz"),
+            environment={"DAYBOOK_API_LISTENER": str(listener.fileno()), "PROMETHEUS_MULTIPROC_DIR": metrics},
+            inherits=(listener.fileno(),),
+        )
+        further = [replace(api, name=f"api-{number}") for number in range(2, settings.api_processes + 1)]
+        yield [*specs, api, *further]
+
+
+def _command(role: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "daybook", "worker", "--role", role, "--stop-with-parent")
+
+
+def _ready() -> bool:
+    """A role that listens nowhere is ready once it runs."""
+    return True
 
 
 def child_environment(settings: Settings) -> dict[str, str]:

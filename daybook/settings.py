@@ -42,7 +42,13 @@ class Settings(BaseSettings):
 
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     api_port: Port = Field(default=8080, description="Port of the API.")
-    api_threads: int = Field(default=64, ge=1, description="Threads that serve API requests.")
+    api_processes: int = Field(
+        default=2, ge=1, le=64, description="Processes that serve the API, all on the same port; 1 per free processor."
+    )
+    api_threads: int = Field(default=64, ge=1, description="Threads that serve requests in each API process.")
+    api_listener: int | None = Field(
+        default=None, ge=0, description="Descriptor of a listening socket that an API process inherits, if it does."
+    )
     simulator_host: str = Field(default="127.0.0.1", description="Address the payment rail simulator listens on.")
     simulator_port: Port = Field(default=8081, description="Port of the payment rail simulator.")
 

@@ -36,6 +36,10 @@ class ProcessSpec:
     name: str
     command: Sequence[str]
     ready: Callable[[], bool] = lambda: True
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What it is told beside the environment of all."""
+    inherits: tuple[int, ...] = ()
+    """Open descriptors that stay open, under the same numbers, in every process started from this."""
 
 
 @dataclass
@@ -104,7 +108,11 @@ class Supervisor:
         child.said_ready = False
         child.started_at = time.monotonic()
         child.process = subprocess.Popen(
-            list(child.spec.command), stdin=subprocess.PIPE, env=self._environment, start_new_session=True
+            list(child.spec.command),
+            stdin=subprocess.PIPE,
+            env={**self._environment, **child.spec.environment},
+            pass_fds=child.spec.inherits,
+            start_new_session=True,
         )
         log.debug("process started", process=child.spec.name, pid=child.process.pid)
 

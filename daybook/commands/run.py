@@ -44,7 +44,7 @@ def command(as_json: bool) -> None:
             click.echo(json.dumps(_facts(settings, key)) if as_json else _greeting(settings, key))
             with DatabaseWatch(settings, stop):
                 copy.supervisor.run(stop)
-    except (AlreadyRunning, EmbeddedPostgresFailed, LogAboveHorizon, ProcessNotReady) as problem:
+    except (AlreadyRunning, EmbeddedPostgresFailed, LogAboveHorizon, OSError, ProcessNotReady) as problem:
         raise click.ClickException(str(problem)) from None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from api.server import run
 from api.services import Services
+from daybook.listener import listen
 from tests.api.support import Shop, close_shop, memory_shop
 
 
@@ -24,7 +25,8 @@ def main() -> None:
 
     sys.stdout.write(shop.keys["admin"] + "\n")
     sys.stdout.flush()
-    run(services, threading.Event(), port=int(sys.argv[1]), threads=8)
+    with listen("127.0.0.1", int(sys.argv[1])) as listener:
+        run(services, threading.Event(), listener, threads=8)
     sys.stdout.write("closed\n")
 
 

@@ -8,14 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from api.server import run
+from daybook.listener import listen
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,4 +74,4 @@ def test_a_second_server_does_not_share_a_port() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"port {port} of 127.0.0.1 is taken"):
-            run(contextlib.nullcontext, threading.Event(), port=port)  # type: ignore[arg-type]
+            listen("127.0.0.1", port)
