@@ -12,6 +12,7 @@ class Adjustments(PlainRows):
     name = "adjustments"
     version = 1
     topics = ("adjustment.proposed.v1", "adjustment.approved.v1", "adjustment.rejected.v1")
+    stream_column = "stream_id"
     key = ("stream_id",)
     columns = {
         "stream_id": "uuid",

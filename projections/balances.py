@@ -23,6 +23,8 @@ class Balances(PlainRows):
         "wallet.limit-changed.v1",
         "wallet.metadata-changed.v1",
     )
+    supersedes = ("wallet.posted.v1", "wallet.held.v1")
+    stream_column = "wallet_id"
     key = ("wallet_id",)
     columns = {
         "wallet_id": "uuid",

@@ -56,6 +56,7 @@ class Due(PlainRows):
         "posting.hold-voided.v1",
         "posting.hold-expired.v1",
     )
+    stream_column = "stream_id"
     key = ("stream_id", "kind", "key")
     columns = {
         "stream_id": "uuid",

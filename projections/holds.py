@@ -21,6 +21,7 @@ class Holds(PlainRows):
         "posting.hold-voided.v1",
         "posting.hold-expired.v1",
     )
+    stream_column = "hold_id"
     key = ("hold_id",)
     columns = {
         "hold_id": "uuid",

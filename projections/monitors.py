@@ -12,6 +12,7 @@ class Monitors(PlainRows):
     name = "monitors"
     version = 1
     topics = ("monitor.created.v1", "monitor.crossed.v1", "monitor.removed.v1")
+    stream_column = "monitor_id"
     key = ("monitor_id",)
     columns = {
         "monitor_id": "uuid",

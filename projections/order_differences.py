@@ -15,6 +15,11 @@ class OrderDifferences(PlainRows):
     name = "order_differences"
     version = 1
     topics = ("payment-order.created.v1", "payment-order.captured.v1")
+    stream_column = "stream_id"
+    shown = (
+        "select *, captured_minor - due_minor as difference_minor from {table}"
+        " where captured_minor <> due_minor and captured_minor > 0"
+    )
     key = ("stream_id",)
     columns = {
         "stream_id": "uuid",

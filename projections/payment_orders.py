@@ -11,7 +11,7 @@ from domain.attempts import Attempt, Capture
 from domain.payment_order import PaymentOrder
 from domain.registry import ALL_EVENTS
 from domain.splitting import Split
-from projections.view import Fact, Key, Row, Rows
+from projections.view import Fact, Key, PlainRows, Row, Rows
 
 
 class _Folded(TypedDict):
@@ -40,12 +40,13 @@ _decode = msgspec.json.Decoder(_Folded).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class PaymentOrders:
+class PaymentOrders(PlainRows):
     """One row per order, keyed by stream."""
 
     name = "payment_orders"
     version = 1
     topics = tuple(topic for topic in ALL_EVENTS if topic.startswith("payment-order."))
+    stream_column = "stream_id"
     key = ("stream_id",)
     columns = {
         "stream_id": "uuid",

@@ -28,6 +28,7 @@ class Postings(PlainRows):
         "posting.hold-expired.v1",
         "posting.metadata-changed.v1",
     )
+    stream_column = "posting_id"
     key = ("posting_id",)
     columns = {
         "posting_id": "uuid",

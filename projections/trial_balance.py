@@ -6,7 +6,7 @@ It reads the postings and not the wallets, so that it and `balances` are two ind
 from __future__ import annotations
 
 from domain.chart import account_kind
-from projections.view import Fact, Key, PlainRows, Rows
+from projections.view import Fact, Key, PlainRows, Row, Rows
 
 
 class TrialBalance(PlainRows):
@@ -47,6 +47,11 @@ class TrialBalance(PlainRows):
             row["debit_minor" if line.amount_minor > 0 else "credit_minor"] += abs(line.amount_minor)
             row["lines"] += 1
             row["position"] = fact.position
+
+    def merged(self, one: Row, other: Row) -> Row:
+        """Sums of some postings and of others are sums of all of them."""
+        added = {column: one[column] + other[column] for column in ("debit_minor", "credit_minor", "lines")}
+        return {**one, **added, "position": max(one["position"], other["position"])}
 
 
 VIEW = TrialBalance()

@@ -31,6 +31,7 @@ class View(Protocol):
     reads and writes no other rows and mutates no value inside a row: it sets columns anew.
     """
 
+    def __hash__(self) -> int: ...
     @property
     def name(self) -> str: ...
     @property
@@ -41,6 +42,12 @@ class View(Protocol):
     def columns(self) -> Mapping[str, str]: ...
     @property
     def key(self) -> tuple[str, ...]: ...
+    @property
+    def supersedes(self) -> tuple[str, ...]: ...
+    @property
+    def stream_column(self) -> str | None: ...
+    @property
+    def shown(self) -> str: ...
 
     def keys(self, fact: Fact) -> tuple[Key, ...]:
         """Keys of the rows that must be loaded before `fact` is folded; none for a view that only adds rows."""
@@ -55,14 +62,46 @@ class View(Protocol):
         """The row as the table keeps it; called once per changed row of a batch, before it is written."""
         ...
 
+    def merged(self, one: Row, other: Row) -> Row:
+        """One row out of two with the same key, each folded from other streams; of no use to a view by stream."""
+        ...
+
 
 class PlainRows:
-    """For views whose rows are kept as they are folded."""
+    """What most views need not say."""
+
+    supersedes: tuple[str, ...] = ()
+    """Topics of which, in one stream, only the last event counts for this view: those before it need not be folded."""
+    stream_column: str | None = None
+    """The key column with the id of the stream that a row comes from, where each row comes from one stream only. Such a
+    view is filled in parts; others too, if they override `merged`."""
+    shown: str = "select * from {table}"
+    """What readers see under the view's name, of the build that is live."""
 
     def written(self, row: Row) -> Row:
+        """Rows are kept as they are folded."""
         return row
 
+    def merged(self, one: Row, other: Row) -> Row:
+        """Nothing to merge: rows come from one stream, or the view is filled in one part."""
+        raise NotImplementedError
 
-def table(view: View) -> str:
-    """The physical table of a view's build; readers use the plain SQL view of the view's name."""
-    return f"views.{view.name}_v{view.version}"
+
+def template(view: View) -> str:
+    """The table made for a version of a view: its first build, and the pattern of those that follow."""
+    return f"{view.name}_v{view.version}"
+
+
+def in_parts(view: View) -> bool:
+    """Whether several workers can fill the view, each from streams of its own."""
+    return view.stream_column is not None or getattr(type(view), "merged", None) is not PlainRows.merged
+
+
+def touched(view: View, fact: Fact) -> set[Key]:
+    """The keys of the rows that a fact adds or changes."""
+    keys = set(view.keys(fact))
+    if keys:
+        return keys
+    rows: Rows = {}
+    view.fold(rows, fact)
+    return set(rows)

@@ -18,6 +18,7 @@ class WalletDays(PlainRows):
     name = "wallet_days"
     version = 1
     topics = ("wallet.posted.v1",)
+    stream_column = "wallet_id"
     key = ("wallet_id", "day")
     columns = {
         "wallet_id": "uuid",

@@ -17,6 +17,7 @@ class WalletEntries(PlainRows):
     name = "wallet_entries"
     version = 1
     topics = ("wallet.posted.v1", "wallet.held.v1")
+    stream_column = "wallet_id"
     key = ("wallet_id", "position")
     columns = {
         "wallet_id": "uuid",

@@ -6,15 +6,16 @@ from typing import Any
 
 import psycopg
 
-from projections.view import View, table
+from replay.builds import Build
 
 
-def digest(connection: psycopg.Connection[Any], view: View) -> str:
+def digest(connection: psycopg.Connection[Any], build: Build) -> str:
     """md5 over the rows in key order, for comparing builds; no proof against tampering."""
+    view = build.view
     order = ", ".join(view.key)
     columns = ", ".join(view.columns)
     row = connection.execute(
         f"select coalesce(md5(string_agg(md5(r::text), '' order by {order})), 'empty')"
-        f" from (select {columns}, row({columns}) as r from {table(view)}) t"
+        f" from (select {columns}, row({columns}) as r from {build.table}) t"
     ).fetchone()
     return str(row[0]) if row else "empty"

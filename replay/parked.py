@@ -14,33 +14,34 @@ import psycopg
 
 from eventlog.follower import LogReader
 from eventlog.recorded import Recorded
-from projections.view import Fact, View
+from projections.view import Fact
 from replay import tables
+from replay.builds import Build, keys_of
 
 BEHIND = "waits behind an earlier event of its stream"
 STREAMS = """
-select distinct view, stream_id
-  from views.parked join unnest(%s::text[], %s::int[]) u(view, version) using (view, version)
+select distinct view, build, stream_id
+  from views.parked join unnest(%s::text[], %s::int[]) u(view, build) using (view, build)
  where discarded is null
 """
 PARK = """
-insert into views.parked (view, version, position, stream_id, topic, reason) values (%s, %s, %s, %s, %s, %s)
-on conflict (view, version, position) do update set reason = excluded.reason
+insert into views.parked (view, build, position, stream_id, topic, reason) values (%s, %s, %s, %s, %s, %s)
+on conflict (view, build, position) do update set reason = excluded.reason
 """
 LIST = """
-select view, version, stream_id, position, topic, reason, parked_at, discarded from views.parked
+select view, build, stream_id, position, topic, reason, parked_at, discarded from views.parked
  where (%s::text is null or view = %s) and (%s::uuid is null or stream_id = %s) and (%s or discarded is null)
- order by view, position
+ order by view, build, position
 """
 WAITING = """
-select position from views.parked where view = %s and version = %s and stream_id = %s and discarded is null
+select position from views.parked where view = %s and build = %s and stream_id = %s and discarded is null
  order by position
 """
-LOCK = "select 1 from views.builds where view = %s and version = %s for update"
-FORGET = "delete from views.parked where view = %s and version = %s"
-DONE = "delete from views.parked where view = %s and version = %s and position = %s"
+LOCK = "select 1 from views.builds where view = %s and build = %s for update"
+FORGET = "delete from views.parked where view = %s and build = %s"
+DONE = "delete from views.parked where view = %s and build = %s and position = %s"
 DISCARD = """
-update views.parked set discarded = %s where view = %s and version = %s and position = %s and discarded is null
+update views.parked set discarded = %s where view = %s and build = %s and position = %s and discarded is null
 """
 
 
@@ -52,7 +53,7 @@ class Parked(NamedTuple):
     """One parked event; `discarded` is the reason why it was given up, None while it waits."""
 
     view: str
-    version: int
+    build: int
     stream_id: UUID
     position: int
     topic: str
@@ -61,23 +62,22 @@ class Parked(NamedTuple):
     discarded: str | None
 
 
-def streams(connection: psycopg.Connection[Any], views: Sequence[View]) -> dict[str, set[UUID]]:
-    """By view, the streams of which it holds events back."""
-    held: dict[str, set[UUID]] = {view.name: set() for view in views}
-    builds = [[view.name for view in views], [view.version for view in views]]
-    for name, stream_id in connection.execute(STREAMS, builds, prepare=True):
-        held[name].add(stream_id)
+def streams(connection: psycopg.Connection[Any], builds: Sequence[Build]) -> dict[tuple[str, int], set[UUID]]:
+    """By the key of the build, the streams of which it holds events back."""
+    held: dict[tuple[str, int], set[UUID]] = {build.key: set() for build in builds}
+    for name, number, stream_id in connection.execute(STREAMS, keys_of(builds), prepare=True):
+        held[name, number].add(stream_id)
     return held
 
 
-def park(connection: psycopg.Connection[Any], view: View, row: Recorded, reason: str) -> None:
+def park(connection: psycopg.Connection[Any], build: Build, row: Recorded, reason: str) -> None:
     """Keeps an event aside; part of the caller's transaction."""
-    connection.execute(PARK, [view.name, view.version, row.position, row.stream_id, row.topic, reason[:2000]])
+    connection.execute(PARK, [*build.key, row.position, row.stream_id, row.topic, reason[:2000]])
 
 
-def forget(connection: psycopg.Connection[Any], view: View) -> None:
+def forget(connection: psycopg.Connection[Any], build: Build) -> None:
     """A build that starts anew has nothing parked."""
-    connection.execute(FORGET, [view.name, view.version])
+    connection.execute(FORGET, [*build.key])
 
 
 def listed(
@@ -94,35 +94,35 @@ def listed(
 
 def retry(
     connection: psycopg.Connection[Any],
-    view: View,
+    build: Build,
     stream_id: UUID,
     reader: LogReader,
     decode: Callable[[Recorded], Any],
 ) -> int:
     """Folds a stream's waiting events in order and answers how many; the first that fails again raises what it
     raised, is kept with all behind it, and those before it stay done. Raises NothingParked."""
-    done = 0
+    view, done = build.view, 0
     while True:
         with connection.transaction():
-            connection.execute(LOCK, [view.name, view.version])
-            first = connection.execute(WAITING + " limit 1", [view.name, view.version, stream_id]).fetchone()
+            connection.execute(LOCK, [*build.key])
+            first = connection.execute(WAITING + " limit 1", [*build.key, stream_id]).fetchone()
             if first is None:
                 break
             (row,) = reader.read(first[0] - 1, 1)
             fact = Fact(row.position, row.book, row.stream_id, row.version, row.recorded_at, decode(row))
-            rows = tables.load(connection, view, view.keys(fact))
+            rows = tables.load(connection, build, view.keys(fact))
             view.fold(rows, fact)
-            tables.write(connection, view, rows)
-            connection.execute(DONE, [view.name, view.version, row.position])
+            tables.write(connection, build, rows)
+            connection.execute(DONE, [*build.key, row.position])
         done += 1
     if not done:
-        message = f"View {view.name} holds nothing of stream {stream_id} back."
+        message = f"View {build.name} holds nothing of stream {stream_id} back."
         raise NothingParked(message)
     return done
 
 
-def discard(connection: psycopg.Connection[Any], view: View, position: int, reason: str) -> None:
+def discard(connection: psycopg.Connection[Any], build: Build, position: int, reason: str) -> None:
     """Gives one parked event up for this view. What waits behind it stays until `retry`. Raises NothingParked."""
-    if connection.execute(DISCARD, [reason, view.name, view.version, position]).rowcount == 0:
-        message = f"View {view.name} holds no event at position {position} back."
+    if connection.execute(DISCARD, [reason, *build.key, position]).rowcount == 0:
+        message = f"View {build.name} holds no event at position {position} back."
         raise NothingParked(message)

@@ -11,8 +11,8 @@ import psycopg
 
 from eventlog.arrays import column as packed_column
 from eventlog.arrays import sent_type
-from projections.registry import views
-from projections.view import Key, Row, Rows, View, table
+from projections.view import Key, Row, Rows, View
+from replay.builds import Build
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,8 @@ class Statements:
 
 
 @cache
-def statements(name: str) -> Statements:
-    """Made once per view."""
-    view = views()[name]
+def statements(view: View, table: str) -> Statements:
+    """Made once per build."""
     columns = ", ".join(view.columns)
     arrays = ", ".join(f"%b::{sent_type(kind)}[]" for kind in view.columns.values())
     cast = ", ".join(c if sent_type(k) == k else f"{c}::{k}" for c, k in view.columns.items())
@@ -37,10 +36,10 @@ def statements(name: str) -> Statements:
     changes = ", ".join(f"{column} = excluded.{column}" for column in view.columns if column not in view.key)
     return Statements(
         load=f"select {', '.join('t.' + c for c in view.columns)} from unnest({key_arrays}) k({keys})"
-        f" join {table(view)} t on {matched}",
-        upsert=f"insert into {table(view)} ({columns}) select {cast} from unnest({arrays}) u({columns})"
+        f" join {table} t on {matched}",
+        upsert=f"insert into {table} ({columns}) select {cast} from unnest({arrays}) u({columns})"
         f" on conflict ({keys}) do update set {changes}",
-        delete=f"delete from {table(view)} t using unnest({key_arrays}) k({keys}) where {matched}",
+        delete=f"delete from {table} t using unnest({key_arrays}) k({keys}) where {matched}",
     )
 
 
@@ -49,25 +48,27 @@ def _key_columns(view: View, keys: Iterable[Key]) -> list[Any]:
     return [packed_column(view.columns[name], column) for name, column in zip(view.key, columns, strict=True)]
 
 
-def load(connection: psycopg.Connection[Any], view: View, keys: Iterable[Key]) -> Rows:
+def load(connection: psycopg.Connection[Any], build: Build, keys: Iterable[Key]) -> Rows:
     """The rows of these keys; None where there is none."""
+    view = build.view
     rows: Rows = dict.fromkeys(keys)
     if rows:
         columns = list(view.columns)
         places = [columns.index(column) for column in view.key]
         arrays = _key_columns(view, rows)
-        for found in connection.execute(statements(view.name).load, arrays, prepare=True):
+        for found in connection.execute(statements(view, build.table).load, arrays, prepare=True):
             rows[tuple(found[place] for place in places)] = dict(zip(columns, found, strict=True))
     return rows
 
 
-def write(connection: psycopg.Connection[Any], view: View, rows: Rows) -> None:
+def write(connection: psycopg.Connection[Any], build: Build, rows: Rows) -> None:
     """Writes every row there is and deletes the rows that are None."""
+    view = build.view
     kept: list[Row] = [view.written(row) for row in rows.values() if row is not None]
     gone = [key for key, row in rows.items() if row is None]
     if gone:
         arrays = _key_columns(view, gone)
-        connection.execute(statements(view.name).delete, arrays, prepare=True)
+        connection.execute(statements(view, build.table).delete, arrays, prepare=True)
     if kept:
         arrays = [packed_column(kind, [row[column] for row in kept]) for column, kind in view.columns.items()]
-        connection.execute(statements(view.name).upsert, arrays, prepare=True)
+        connection.execute(statements(view, build.table).upsert, arrays, prepare=True)

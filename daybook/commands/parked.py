@@ -14,6 +14,7 @@ from daybook.session import EXIT_FINDING, session
 from eventlog.connections import connect
 from projections.registry import UnknownView, view
 from replay import parked
+from replay.builds import find
 
 
 @click.group()
@@ -67,7 +68,10 @@ def retry(name: str, stream_id: UUID, as_json: bool) -> None:
     try:
         wanted = view(name)
         with session(settings, roles=()) as opened, connect(opened.database_url) as connection:
-            taken = parked.retry(connection, wanted, stream_id, opened.recorder, opened.log.log_mapper.decode)
+            taken = parked.retry(
+                connection, find(connection, wanted.name, "live"), stream_id, opened.recorder,
+                opened.log.log_mapper.decode,
+            )  # fmt: skip
     except UnknownView as unknown:
         raise click.UsageError(str(unknown)) from None
     except parked.NothingParked as nothing:
@@ -93,7 +97,7 @@ def discard(name: str, position: int, reason: str, as_json: bool) -> None:
     try:
         wanted = view(name)
         with session(settings, roles=()) as opened, connect(opened.database_url) as connection:
-            parked.discard(connection, wanted, position, reason)
+            parked.discard(connection, find(connection, wanted.name, "live"), position, reason)
     except UnknownView as unknown:
         raise click.UsageError(str(unknown)) from None
     except parked.NothingParked as nothing:

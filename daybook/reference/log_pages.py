@@ -63,8 +63,8 @@ def views_page() -> str:
     """Every view: its columns, its key and the events it is folded from."""
     introduction = (
         "A view is folded from the log and can be thrown away and rebuilt. Each build has a table of its own, "
-        "`views.<name>_v<version>`; readers use the SQL view of the plain name, `views.<name>`. Amounts are minor "
-        "units."
+        "`views.<name>_v<version>` for the first of a version; readers use the SQL view of the plain name, "
+        "`views.<name>`. Amounts are minor units."
     )
     parts = []
     for name, found in views().items():
@@ -75,7 +75,7 @@ def views_page() -> str:
         parts += [
             f"## {name}",
             *(_sentence(paragraph.removeprefix(f"{name}: ")) for paragraph in about),
-            f"Table {code(view_module.table(found))}, folded from {codes(found.topics)}.",
+            f"Table {code(f'views.{view_module.template(found)}')}, folded from {codes(found.topics)}.",
             table(("column", "type", ""), rows),
         ]
     return page("Views", introduction, *parts)

@@ -59,8 +59,8 @@ FILL = (
       from views.wallet_entries_v1 group by 1, 2
     """,
     """
-    insert into views.builds (view, version, state, position)
-    select view, 1, 'live', %(wallets)s + %(entries)s
+    insert into views.builds (view, version, state, relation, position)
+    select view, 1, 'live', view || '_v1', %(wallets)s + %(entries)s
       from unnest(array['balances', 'wallet_entries', 'wallet_days']) view
     """,
 )

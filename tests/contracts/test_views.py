@@ -9,7 +9,7 @@ import pytest
 from domain.registry import ALL_EVENTS
 from eventlog.connections import connect
 from projections.registry import UnknownView, view, views
-from projections.view import table
+from projections.view import template
 
 COLUMNS = """
 select a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a
@@ -46,9 +46,9 @@ def test_every_table_has_the_columns_and_the_key_that_its_view_names(database_ur
                 (column, connection.execute("select %s::regtype::text", [kind]).fetchone())
                 for column, kind in found.columns.items()
             ]
-            kept = connection.execute(COLUMNS, [table(found)]).fetchall()
+            kept = connection.execute(COLUMNS, [f"views.{template(found)}"]).fetchall()
             assert [(column, (kind,)) for column, kind in kept] == wanted
-            assert connection.execute(KEY, [table(found)]).fetchone() == (list(found.key),)
+            assert connection.execute(KEY, [f"views.{template(found)}"]).fetchone() == (list(found.key),)
             shown = connection.execute(COLUMNS, [f"views.{name}"]).fetchall()
             assert {column for column, _ in shown} >= set(found.columns)
 

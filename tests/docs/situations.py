@@ -36,7 +36,7 @@ def events_are_parked(reader: Reader) -> Iterator[None]:
         _until(connection, seen, order.id)
         connection.execute("delete from views.payment_orders_v1 where stream_id = %s", [order.id])
         park = (
-            "insert into views.parked (view, version, position, stream_id, topic, reason)"
+            "insert into views.parked (view, build, position, stream_id, topic, reason)"
             " select 'payment_orders', 1, position, stream_id, topic, case version when 1 then 'division by zero'"
             " else 'waits behind an earlier event of its stream' end from log.events where stream_id = %s"
         )

@@ -1,0 +1,213 @@
+"""The builds of the views: one table each, filled by one version of a view's code.
+
+States: `filling` (a rebuild works on it), `shadow` (complete, kept up, not read), `live` (what readers see), `kept`
+(was live, kept up for a way back), `past` (ends at a position of old and moves no more).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg import sql
+
+from projections.registry import versions
+from projections.view import View, template
+
+FOLLOWED = ("live", "shadow", "kept")
+"""States of the builds that the machine keeps up."""
+_BUILDS = """
+select view, build, version, state, relation, position, code_version, made_at, updated_at from views.builds
+"""
+_LISTED = f"{_BUILDS} where (%(view)s::text is null or view = %(view)s) order by view, build"
+_FOLLOWED = f"{_BUILDS} where state = any(%s) order by view, build"
+_FIRST = """
+insert into views.builds (view, build, version, state, policy, code_version, relation)
+select %(view)s, 1, %(version)s, 'live', %(policy)s, %(code)s, %(relation)s
+ where not exists (select 1 from views.builds where view = %(view)s) on conflict do nothing
+"""
+_POLICY = "update views.builds set policy = %(policy)s where view = %(view)s and policy <> %(policy)s"
+_NEXT = """
+insert into views.builds (view, build, version, state, policy, code_version, relation, position)
+select %(view)s, n.build, %(version)s, %(state)s, l.policy, %(code)s,
+       %(view)s || '_v' || %(version)s || '_b' || n.build, 0
+  from (select coalesce(max(build), 0) + 1 as build from views.builds where view = %(view)s) n,
+       (select policy from views.builds where view = %(view)s and state = 'live' for update) l
+returning build, relation
+"""
+_INDEXES = "select indexname, indexdef from pg_indexes where schemaname = 'views' and tablename = %s order by indexname"
+_PRIMARY = "select conname from pg_constraint where conrelid = %s::regclass and contype = 'p'"
+_EXISTS = "select to_regclass(%s) is not null"
+
+log = structlog.get_logger()
+
+
+class NoSuchBuild(LookupError):
+    """The view has no build of that number or state; the message says what it has."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build; `view` is the code that fills it, `relation` its table in the schema `views`."""
+
+    view: View
+    number: int
+    state: str
+    position: int
+    relation: str
+    code_version: str = ""
+
+    @property
+    def table(self) -> str:
+        return f"views.{self.relation}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.view.name} build {self.number}"
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.view.name, self.number
+
+
+@cache
+def code_version(view: View) -> str:
+    """The program's version and a digest of the module that the view is written in."""
+    source = inspect.getsource(inspect.getmodule(type(view)) or type(view))
+    return f"{version('daybook')}+{hashlib.sha256(source.encode()).hexdigest()[:12]}"
+
+
+def build_of(row: Sequence[Any], code: Mapping[tuple[str, int], View]) -> Build | None:
+    """A row of `views.builds` with its code; None where the code of that version is gone."""
+    name, number, made_with, state, relation, position, code_digest, *_ = row
+    view = code.get((name, made_with))
+    return None if view is None else Build(view, number, state, int(position), relation, code_digest)
+
+
+def ensure(connection: psycopg.Connection[Any], views: Iterable[View], policy: str) -> None:
+    """Gives each view that has no build its first, live one. A view that no migration made a table for gets one."""
+    for view in views:
+        parameters = {
+            "view": view.name, "version": view.version, "policy": policy,
+            "code": code_version(view), "relation": template(view),
+        }  # fmt: skip
+        with connection.transaction():
+            ensure_template(connection, view)
+            if connection.execute(_FIRST, parameters).rowcount and not _exists(connection, f"views.{view.name}"):
+                connection.execute(shown_as(view, template(view)))
+            connection.execute(_POLICY, parameters)
+
+
+def ensure_template(connection: psycopg.Connection[Any], view: View) -> None:
+    """Makes the pattern table of a version that has none: columns and key as the view names them."""
+    if _exists(connection, f"views.{template(view)}"):
+        return
+    columns = [sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in view.columns.items()]
+    key = sql.SQL("primary key ({})").format(sql.SQL(", ").join(map(sql.Identifier, view.key)))
+    statement = sql.SQL("create table if not exists {} ({})")
+    connection.execute(statement.format(_qualified(template(view)), sql.SQL(", ").join([*columns, key])))
+
+
+def followed(connection: psycopg.Connection[Any], code: Mapping[tuple[str, int], View]) -> list[Build]:
+    """The builds to be kept up, of the views that `code` is about; one whose code is gone is left behind, and named."""
+    names = {name for name, _ in code}
+    found = []
+    for row in connection.execute(_FOLLOWED, [list(FOLLOWED)], prepare=True):
+        build = build_of(row, code)
+        if build is not None:
+            found.append(build)
+        elif row[0] in names:
+            log.warning("a build is not kept up: its code is gone", view=row[0], build=row[1], version=row[2])
+    return found
+
+
+def listed(connection: psycopg.Connection[Any], view: str | None = None) -> list[dict[str, Any]]:
+    """Every build, or a view's, as `views.builds` has it."""
+    names = ("view", "build", "version", "state", "relation", "position", "code_version", "made_at", "updated_at")
+    rows = connection.execute(_LISTED, {"view": view}).fetchall()
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def find(connection: psycopg.Connection[Any], view: str, *states: str, number: int | None = None) -> Build:
+    """The newest build of a view in one of these states, or the one of that number. Raises NoSuchBuild."""
+    rows = connection.execute(_LISTED, {"view": view}).fetchall()
+    fit = [row for row in rows if (not states or row[3] in states) and (number is None or row[1] == number)]
+    if not fit:
+        wanted = f"build {number}" if number is not None else f"{' or '.join(states) or 'any'} build"
+        has = ", ".join(f"{row[1]} ({row[3]})" for row in rows) or "none"
+        raise NoSuchBuild(f"view {view} has no {wanted}; its builds: {has}")
+    found = build_of(fit[-1], versions())
+    if found is None:
+        raise NoSuchBuild(f"the code of view {view} version {fit[-1][2]} is gone: put it back, or drop the build")
+    return found
+
+
+def create(connection: psycopg.Connection[Any], view: View, state: str) -> Build:
+    """A new, empty build: its table has the columns and the key of the version's pattern, its indexes come when it is
+    filled (`add_indexes`). Part of the caller's transaction. Raises NoSuchBuild for a view that never ran."""
+    ensure_template(connection, view)
+    parameters = {"view": view.name, "version": view.version, "state": state, "code": code_version(view)}
+    row = connection.execute(_NEXT, parameters).fetchone()
+    if row is None:
+        raise NoSuchBuild(f"view {view.name} has no live build yet: start the views once before it is rebuilt")
+    number, relation = row
+    create_table(connection, view, relation)
+    return Build(view, number, state, 0, relation, code_version(view))
+
+
+def create_table(connection: psycopg.Connection[Any], view: View, relation: str) -> None:
+    """A table like the version's pattern, with its key and no other index."""
+    pattern, made = _qualified(template(view)), _qualified(relation)
+    like = sql.SQL("create table {} (like {} including defaults including constraints including storage)")
+    connection.execute(like.format(made, pattern))
+    key = sql.SQL(", ").join(map(sql.Identifier, view.key))
+    connection.execute(sql.SQL("alter table {} add primary key ({})").format(made, key))
+
+
+def add_indexes(connection: psycopg.Connection[Any], build: Build) -> None:
+    """The pattern's further indexes, made at once over the filled table."""
+    pattern = template(build.view)
+    primary = {row[0] for row in connection.execute(_PRIMARY, [f"views.{pattern}"])}
+    for name, definition in connection.execute(_INDEXES, [pattern]).fetchall():
+        if name not in primary:
+            made = definition.replace(
+                f" {name} ON views.{pattern} ", f" {name}_b{build.number} ON views.{build.relation} "
+            )
+            connection.execute(made.replace(" INDEX ", " INDEX IF NOT EXISTS ", 1))
+    connection.execute(sql.SQL("analyze {}").format(_qualified(build.relation)))
+
+
+def shown_as(view: View, relation: str) -> sql.Composed:
+    """The statement that lets readers see a table under the view's name."""
+    shown = view.shown.replace("{table}", f"views.{relation}")
+    return sql.SQL("create or replace view {} as {}").format(_qualified(view.name), sql.SQL(shown))
+
+
+def drop_table(connection: psycopg.Connection[Any], build: Build) -> None:
+    """The table goes; the pattern of a version stays, empty, for builds to come."""
+    if build.relation == template(build.view):
+        connection.execute(sql.SQL("truncate {}").format(_qualified(build.relation)))
+    else:
+        connection.execute(sql.SQL("drop table if exists {}").format(_qualified(build.relation)))
+
+
+def keys_of(builds: Iterable[Build]) -> list[Any]:
+    """The builds' keys as two arrays, view by view and number by number."""
+    found = list(builds)
+    return [[build.view.name for build in found], [build.number for build in found]]
+
+
+def _qualified(relation: str) -> sql.Identifier:
+    return sql.Identifier("views", relation)
+
+
+def _exists(connection: psycopg.Connection[Any], relation: str) -> bool:
+    row = connection.execute(_EXISTS, [relation]).fetchone()
+    return bool(row and row[0])
