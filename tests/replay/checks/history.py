@@ -37,7 +37,10 @@ AT = datetime.now(UTC) - timedelta(days=2)
 CASH = wallet_stream_id(1, "bank:main:cash", "EUR")
 ALICE = wallet_stream_id(1, "wallet:alice", "EUR")
 BOB = wallet_stream_id(1, "wallet:bob", "EUR")
-SELLERS = (str(UUID(int=11)), str(UUID(int=12)))
+CAROL = wallet_stream_id(1, "wallet:carol", "EUR")
+"""Overdrawn by 50 within a limit of 100; was frozen between her two movements."""
+SELLERS = (str(UUID(int=11)), str(UUID(int=12)), str(UUID(int=13)))
+"""The account of the last one is closed."""
 PAID = str(UUID(int=101))
 """Paid on the recorded rail, shared by two sellers, funds released."""
 HELD = str(UUID(int=102))
@@ -46,6 +49,8 @@ LATE = str(UUID(int=103))
 """Declined, and captured by the rail all the same."""
 SHORT = str(UUID(int=104))
 """Paid on the recorded rail with 40 less than was due."""
+TOO_LATE = str(UUID(int=105))
+"""Captured in a period that is closed, for a seller whose account is closed."""
 TRANSFER = stream_id(1, "posting", "transfer/rent")
 HOLD = stream_id(1, "posting", "hold/booking")
 REVERTED = stream_id(1, "posting", "posting/refundable")
@@ -64,6 +69,7 @@ def make(database_url: str, directory: Path) -> None:
     _adjustment(log)
     with RunningEngine(database_url, directory / "engine.sock") as engine:
         _requests(engine)
+        _late_fact(log)
         _wait_for_facts(engine, log)
     log.close()
 
@@ -83,6 +89,9 @@ def _requests(engine: RunningEngine) -> None:
     opened("bank:main:cash", None)
     opened("wallet:alice", 100)
     opened("wallet:bob", 0)
+    opened("wallet:carol", 100)
+    closed = f"merchant:{SELLERS[2]}:pending"
+    opened(closed, 0)
     asked(Post(book=1, key="salary", lines=lines(10_000), effective_at=AT, metadata={"note": "march"}), "posted")
     transfer = {"source": ALICE, "destination": BOB, "currency": "EUR", "amount_minor": 1_000}
     asked(Transfer(book=1, key="rent", **transfer, reference="rent-march"), "posted")  # type: ignore[arg-type]
@@ -101,8 +110,15 @@ def _requests(engine: RunningEngine) -> None:
     asked(ChangeWallet(book=1, key="freeze", wallet_id=BOB, change="freeze", reason="asked for"), "changed")
     asked(ChangeWallet(book=1, key="unfreeze", wallet_id=BOB, change="unfreeze", reason="asked for"), "changed")
     asked(ChangeWallet(book=1, key="limit", wallet_id=ALICE, change="limit", overdraft_limit_minor=50), "changed")
+    rest = {"source": CAROL, "destination": ALICE, "currency": "EUR"}
+    asked(Post(book=1, key="gift", lines=(PostLine(CASH, "EUR", 500), PostLine(CAROL, "EUR", -500))), "posted")
+    asked(ChangeWallet(book=1, key="stop", wallet_id=CAROL, change="freeze", reason="asked for"), "changed")
+    asked(ChangeWallet(book=1, key="go", wallet_id=CAROL, change="unfreeze", reason="asked for"), "changed")
+    wallet_id = wallet_stream_id(1, closed, "EUR")
+    asked(ChangeWallet(book=1, key="shut", wallet_id=wallet_id, change="close", reason="gone"), "changed")
     asked(SetMetadata(book=1, key="note", target="wallet", target_id=BOB, changes={"tier": "gold"}), "changed")
     asked(ClosePeriod(book=1, key="close", through=(AT - timedelta(days=1)).date()), "closed")
+    asked(Transfer(book=1, key="overdraft", amount_minor=550, effective_at=AT, **rest), "posted")  # type: ignore[arg-type]
 
 
 def _orders(log: EventLog) -> None:
@@ -129,6 +145,15 @@ def _orders(log: EventLog) -> None:
         log.save(order, book=1, meta=Meta(actor="key:demo", correlation=f"request-{order.order_id[-3:]}", code="1.0"))
 
 
+def _late_fact(log: EventLog) -> None:
+    order = _order(TOO_LATE, 300, [Split(SELLERS[2], 300)])
+    order.start_attempt(rail="recorded", method="card", amount_minor=300, attempt_key="5", at=AT)
+    reported = AT - timedelta(days=9)
+    taken = {"capture_id": TOO_LATE, "attempt": 1, "amount_minor": 300, "currency": "EUR", "rail_reference": "r5"}
+    order.capture(**taken, at=AT, effective_at=reported)  # type: ignore[arg-type]
+    log.save(order, book=1)
+
+
 def _order(order_id: str, amount_minor: int, splits: list[Split]) -> PaymentOrder:
     return PaymentOrder.create(
         book=1, order_id=order_id, merchant_id=SELLERS[0], amount_minor=amount_minor, currency="EUR", splits=splits,
@@ -145,11 +170,9 @@ def _adjustment(log: EventLog) -> None:
 
 
 def _wait_for_facts(engine: RunningEngine, log: EventLog) -> None:
-    adjustment = stream_id(1, "posting", f"adjustment/{stream_id(1, 'adjustment', str(UUID(int=201)))}")
-    recorder = log.log_recorder
-    recorder.horizon.wait((recorder.max_notification_id() or 1) - 1, 20)
-    for _ in range(1_000):
-        if recorder.select_events(adjustment):
+    last = stream_id(1, "posting", f"payment-order/{order_stream(TOO_LATE)}/3")
+    for _ in range(2_000):
+        if log.log_recorder.select_events(last):
             return
         engine.client.ping(book=1)
     message = "the engine does not post the last fact"
