@@ -12,6 +12,7 @@ import pytest
 from eventlog.memory import MemoryRecorder
 from replay.archive.reader import ArchiveReader
 from replay.archive.writing import ArchiveExport
+from tests.projections.ledger import Ledger
 from tests.replay.archive.logs import Clock, append, append_odd
 
 
@@ -36,3 +37,11 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archived]:
     reader = ArchiveReader(directory)
     yield Archived(log, directory, reader)
     reader.close()
+
+
+@pytest.fixture
+def ledger(database_url: str) -> Iterator[Ledger]:
+    """Books on a database of the test's own."""
+    made = Ledger(database_url)
+    yield made
+    made.close()
