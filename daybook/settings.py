@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     book: int = Field(
         default=1, ge=1, le=2**31 - 1, description="The tenant's ledger that commands work on by default."
     )
+    view_modules: str = Field(
+        default="", description="Python modules with views of one's own, or with the fix of one, separated by commas."
+    )
     commission_bps: int = Field(
         default=1000,
         ge=0,

@@ -40,6 +40,12 @@ select stream_id, version, topic, state from log.events
  where stream_id = %b and version > %b and version <= %b order by version {order} limit %b
 """
 STREAM_UP, STREAM_DOWN = STREAM.format(order="asc"), STREAM.format(order="desc")
+READ_STREAMS = """
+select e.* from unnest(%b::uuid[]) u(id) cross join lateral (
+  select position, book, stream_id, version, topic, recorded_at, meta, state from log.events
+   where stream_id = u.id and position <= %b and topic = any(%b)
+) e order by e.stream_id, e.version
+"""
 NOTIFICATIONS = """
 select stream_id, version, topic, state, position from log.events
  where position >= %b and position <= %b and position < (select log.horizon())
@@ -175,6 +181,11 @@ class PostgresRecorder(ProcessRecorder):
             rows = self._rows(READ_TO_HORIZON, [after, *filters])
         else:
             rows = self._rows(READ_UNTIL, [after, until, *filters])
+        return [Recorded._make(row) for row in rows]
+
+    def read_streams(self, stream_ids: Sequence[UUID], topics: Sequence[str], until: int) -> list[Recorded]:
+        """The rows of some streams up to a position that was readable, stream by stream and in order."""
+        rows = self._rows(READ_STREAMS, [list(stream_ids), until, list(topics)])
         return [Recorded._make(row) for row in rows]
 
     def select_notifications(

@@ -14,6 +14,7 @@ begin
         execute format('drop table if exists views.%I cascade', found.relation);
     end loop;
 end $$;
+drop function views.older_snapshots(xid8);
 revoke create on schema views from daybook_app;
 drop table views.replay_parts;
 drop table views.replays;

@@ -20,8 +20,8 @@ alter table views.parked drop column version;
 alter table views.parked add primary key (view, build, position);
 create index parked_stream on views.parked (view, build, stream_id) where discarded is null;
 
--- A rebuild under way or done: what it was asked for, and how far each of its parts has come. A part is the streams that
--- hash to it; its position moves in the transaction that writes its rows.
+-- A rebuild under way or done: what it was asked for, and how far each of its parts has come. A part is the streams
+-- that hash to it; its position moves in the transaction that writes its rows.
 create table views.replays (
     replay_id  uuid        primary key,
     view       text        not null,
@@ -29,8 +29,7 @@ create table views.replays (
     until      bigint      not null,
     parts      int         not null check (parts between 1 and 64),
     scope      jsonb       not null default '{}',
-    events     bigint      not null,
-    state      text        not null check (state in ('filling', 'finishing', 'done', 'failed')),
+    state      text        not null check (state in ('filling', 'finishing', 'following', 'done', 'failed')),
     problem    text,
     started_at timestamptz not null default clock_timestamp(),
     ended_at   timestamptz
@@ -41,6 +40,7 @@ create table views.replay_parts (
     position   bigint      not null default 0,
     events     bigint      not null default 0,
     relation   text        not null,
+    started_at timestamptz not null default clock_timestamp(),
     updated_at timestamptz not null default clock_timestamp(),
     primary key (replay_id, part)
 );
@@ -58,3 +58,14 @@ begin
     end loop;
 end $$;
 grant create on schema views to daybook_app;
+
+-- Sessions whose snapshot may be older than a transaction: to them a build that was filled since is empty. The
+-- snapshots of others are hidden from the application's role, so this looks as its owner does.
+create function views.older_snapshots(than xid8) returns int[] language sql stable security definer
+    set search_path = pg_catalog, pg_temp as $b$
+    select coalesce(array_agg(pid order by pid), '{}') from pg_stat_activity
+     where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+       and backend_xmin is not null and age(backend_xmin) >= age((than::text::bigint % 4294967296)::text::xid)
+$b$;
+revoke all on function views.older_snapshots(xid8) from public;
+grant execute on function views.older_snapshots(xid8) to daybook_app;

@@ -33,6 +33,16 @@ def add_modules(names: Iterable[str]) -> None:
         if name not in _added:
             importlib.import_module(name)
             _added.append(name)
+    _look_again()
+
+
+def forget_modules() -> None:
+    """Only this room's own views again."""
+    _added.clear()
+    _look_again()
+
+
+def _look_again() -> None:
     versions.cache_clear()
     views.cache_clear()
     versions()

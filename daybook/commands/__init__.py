@@ -14,6 +14,7 @@ import click
 import pydantic
 
 from daybook.settings import Settings
+from projections.registry import ViewTwice, add_modules
 
 
 class CommandFolder(click.Group):
@@ -37,10 +38,19 @@ class CommandFolder(click.Group):
 def read_settings() -> Settings:
     """Read the settings; a wrong variable ends the command with a message that names it."""
     try:
-        return Settings()
+        settings = Settings()
+        add_view_modules(settings)
+    except (ImportError, ViewTwice) as problem:
+        raise click.UsageError(f"DAYBOOK_VIEW_MODULES: {problem}") from None
     except pydantic.ValidationError as problem:
         lines = [f"DAYBOOK_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in problem.errors()]
         raise click.UsageError("wrong settings\n" + "\n".join(lines)) from None
+    return settings
+
+
+def add_view_modules(settings: Settings) -> None:
+    """Views that the settings name beside our own. Raises ImportError and ViewTwice."""
+    add_modules(filter(None, (name.strip() for name in settings.view_modules.split(","))))
 
 
 @click.group(cls=CommandFolder, context_settings={"help_option_names": ["-h", "--help"]})

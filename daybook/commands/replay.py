@@ -1,0 +1,249 @@
+"""``daybook replay``: rebuild a view from history beside the live one, see what changes, swap it in, and back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+import psycopg
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from daybook.commands import read_settings
+from daybook.commands._questions import AsOf, as_of_help
+from daybook.logs import configure_logging
+from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, Session, session
+from eventlog.connections import connect
+from projections.queries import MomentNotReached, Queries
+from projections.registry import UnknownView, versions, view
+from replay import builds, compare, rebuild, replays, report, swap
+from replay.builds import NoSuchBuild
+from replay.causes import add_causes
+from replay.compare import NotLevel
+from replay.fill import EventRefused, PartGone
+from replay.rebuild import AlreadyRebuilding, PositionAhead, Wanted, WorkerLost
+from replay.scopes import ScopeRefused
+from replay.swap import BuildNotReady, ReadersInTheWay
+
+LEVEL_TIMEOUT_S = 120.0
+LOOK_S = 0.1
+REFUSALS = (
+    AlreadyRebuilding, BuildNotReady, EventRefused, NotLevel, NoSuchBuild, PartGone, ReadersInTheWay, WorkerLost,
+)  # fmt: skip
+USAGE = (MomentNotReached, PositionAhead, ScopeRefused, UnknownView)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+view_argument = click.argument("name", metavar="VIEW")
+
+
+@click.group()
+def command() -> None:
+    """Rebuild views from history, compare, swap, roll back."""
+
+
+@contextlib.contextmanager
+def _opened(roles: tuple[str, ...] = ()) -> Iterator[Session]:
+    """The log and the views; what replay refuses ends the command with its message, and leaves the live build alone."""
+    settings = read_settings()
+    configure_logging(settings.log_level, "replay")
+    try:
+        with session(settings, roles=roles) as opened:
+            yield opened
+    except USAGE as wrong:
+        raise click.UsageError(str(wrong)) from None
+    except REFUSALS as refused:
+        click.echo(str(refused), err=True)
+        raise SystemExit(EXIT_FINDING) from None
+    except psycopg.errors.DiskFull as full:
+        click.echo(f"the database's disk is full: {full}; the live build is untouched, run again to go on", err=True)
+        raise SystemExit(EXIT_UNREACHABLE) from None
+
+
+@command.command("rebuild")
+@view_argument
+@click.option("--workers", type=click.IntRange(1, rebuild.WORKERS_MAX), default=1, help="Processes that fill parts.")
+@click.option("--as-of", type=AsOf(), help=as_of_help + " Such a build is for looking at and is never swapped in.")
+@click.option(
+    "--only-wallet", type=click.UUID, help="Only this wallet's rows; the others are taken from the live build."
+)
+@click.option("--only-merchant", type=click.UUID, help="Only this merchant's rows.")
+@click.option("--park", is_flag=True, help="Set streams aside that the view cannot take, instead of failing.")
+@click.option("--fresh", is_flag=True, help="Begin anew, even where an earlier rebuild could go on.")
+@json_option
+def rebuild_(
+    name: str, workers: int, as_of: Any, only_wallet: UUID | None, only_merchant: UUID | None, park: bool, fresh: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Fill a new build of VIEW from the log, beside the live one, while traffic goes on.
+
+    Killed, it goes on where it was when it is run again, after its last batch. The live build is never touched.
+    """
+    if only_wallet and only_merchant:
+        raise click.UsageError("--only-wallet, --only-merchant: give one of them")
+    scope = {"wallet": str(only_wallet)} if only_wallet else {"merchant": str(only_merchant)} if only_merchant else {}
+    with _opened(("engine", "views")) as opened:
+        position = None if as_of is None else Queries(opened.recorder.readers.read).position_as_of(as_of, "--as-of")
+        wanted = Wanted(view(name), workers, position, scope, park, fresh)
+        with _progress(name) as heard:
+            told = rebuild.rebuild(opened.database_url, wanted, heard)
+        if as_of is None:
+            _wait_level(opened, name, told.build)
+    facts = _facts(told)
+    click.echo(json.dumps(facts) if as_json else _done(told))
+
+
+@contextlib.contextmanager
+def _progress(name: str) -> Iterator[rebuild.Heard]:
+    """A bar on a terminal with per cent, events per second and time left; silence elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
+        TextColumn("{task.fields[events]:,} events  {task.fields[rate]:,.0f}/s"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"rebuild {name}", total=100.0, events=0, rate=0.0)
+
+        def heard(told: replays.Progress) -> None:
+            bar.update(task, completed=told.percent, events=told.events, rate=told.events_per_second)
+
+        yield heard
+
+
+def _wait_level(opened: Session, name: str, number: int) -> None:
+    """Until the machine has brought the new build to where the live one is."""
+    deadline = time.monotonic() + LEVEL_TIMEOUT_S
+    with connect(opened.database_url) as connection:
+        while time.monotonic() < deadline:
+            coming, live = builds.find(connection, name, number=number), builds.find(connection, name, "live")
+            if coming.position >= live.position:
+                return
+            time.sleep(LOOK_S)
+    raise NotLevel(f"view {name} build {number} does not catch up: is the process `views` running?")
+
+
+def _facts(told: replays.Progress) -> dict[str, Any]:
+    facts = {**asdict(told), "replay_id": str(told.replay_id), "until": str(told.until)}
+    facts["events_per_second"] = round(told.events_per_second)
+    return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in facts.items()}
+
+
+def _done(told: replays.Progress) -> str:
+    rate = f"{told.events:,} events in {told.seconds:.1f} s, {told.events_per_second:,.0f}/s"
+    return f"{told.view} build {told.build} is filled ({rate}). Next: daybook replay diff {told.view}"
+
+
+@command.command("builds")
+@click.argument("name", metavar="[VIEW]", required=False)
+@json_option
+def builds_(name: str | None, as_json: bool) -> None:
+    """List the builds of all views, or of one."""
+    with _opened() as opened, connect(opened.database_url) as connection:
+        wanted = None if name is None else view(name).name
+        rows = [{**row, "position": str(row["position"])} for row in builds.listed(connection, wanted)]
+    if as_json:
+        click.echo(json.dumps(rows, default=str))
+        return
+    for row in rows:
+        stale = "" if _current(row) else "  (other code than now)"
+        click.echo(
+            f"{row['view']:<18} {row['build']:>3}  v{row['version']}  {row['state']:<8} {row['position']}{stale}"
+        )
+
+
+def _current(row: dict[str, Any]) -> bool:
+    known = versions().get((row["view"], row["version"]))
+    return known is not None and row["code_version"] in ("", builds.code_version(known))
+
+
+@command.command("diff")
+@view_argument
+@click.option(
+    "--html", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write a page to be mailed."
+)
+@click.option("--rows", type=click.IntRange(1, 1_000_000), default=compare.KEPT_ROWS, help="Differences to show.")
+@json_option
+def diff(name: str, html: Path | None, rows: int, as_json: bool) -> None:
+    """Compare the live build of VIEW with the one beside it; ends with 1 when they differ."""
+    with _opened(("engine", "views")) as opened:
+        found = _compared(opened, view(name).name, rows)
+    if html is not None:
+        html.write_text(report.page(found), encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps(report.facts(found)))
+    else:
+        report.show(found, Console(width=None if sys.stdout.isatty() else 160))
+    if not found.equal:
+        raise SystemExit(EXIT_FINDING)
+
+
+def _compared(opened: Session, name: str, rows: int) -> compare.Comparison:
+    with connect(opened.database_url) as connection:
+        first, second = compare.newest(connection, name)
+    _wait_level(opened, name, second.number)
+    found = compare.compare(opened.database_url, first, second, kept_rows=rows)
+    recorder = opened.recorder
+    add_causes(found, [first.view, second.view], recorder, opened.log.log_mapper.decode, recorder.read_streams)
+    return found
+
+
+@command.command("swap")
+@view_argument
+@json_option
+def swap_(name: str, as_json: bool) -> None:
+    """Let readers see the new build of VIEW from now on; the old one is kept, and kept up, for a way back."""
+    with _opened(("engine", "views")) as opened:
+        done = swap.swap(opened.database_url, view(name).name)
+    click.echo(json.dumps({**asdict(done), "position": str(done.position)}) if as_json else _swapped(done))
+
+
+@command.command("rollback")
+@view_argument
+@json_option
+def rollback(name: str, as_json: bool) -> None:
+    """Let readers see the build of VIEW again that was live before."""
+    with _opened(("engine", "views")) as opened:
+        done = swap.roll_back(opened.database_url, view(name).name)
+    click.echo(json.dumps({**asdict(done), "position": str(done.position)}) if as_json else _swapped(done))
+
+
+def _swapped(done: swap.Swapped) -> str:
+    return (
+        f"{done.view}: build {done.live} is live from position {done.position} on, build {done.kept} is kept"
+        f" (readers waited {done.locked_ms:.1f} ms at most)"
+    )
+
+
+@command.command("drop")
+@view_argument
+@click.argument("number", type=int, metavar="BUILD")
+@json_option
+def drop(name: str, number: int, as_json: bool) -> None:
+    """Drop a build of VIEW that is not live; after that there is no way back to it."""
+    with _opened() as opened:
+        gone = swap.drop(opened.database_url, view(name).name, number)
+    click.echo(json.dumps({"view": name, "dropped": gone.number}) if as_json else f"{gone.name} dropped")
+
+
+@command.command("status")
+@json_option
+def status(as_json: bool) -> None:
+    """List the latest rebuilds with how far they are."""
+    with _opened() as opened, connect(opened.database_url) as connection:
+        found = replays.progress(connection)
+    if as_json:
+        click.echo(json.dumps([_facts(told) for told in found]))
+        return
+    for told in found:
+        click.echo(
+            f"{told.view:<18} build {told.build:>3}  {told.state:<9} {told.percent:5.1f} %  {told.events:,} events"
+            f"  {told.events_per_second:,.0f}/s  {told.problem or ''}".rstrip()
+        )

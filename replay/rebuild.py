@@ -1,0 +1,249 @@
+"""Rebuilds a view into a shadow beside the live build, while traffic goes on; a killed rebuild goes on where it was.
+
+Passes over the log get shorter until hardly anything is left; then the machine that keeps views up takes over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait as wait_for_any
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+import domain  # noqa: F401 - a worker process reads events of topics that only this names
+from eventlog.connections import connect
+from eventlog.mapper import LogMapper
+from projections.view import Rows, View
+from replay import builds, replays, scopes, tables
+from replay.fill import BATCH_EVENTS, PAGE_EVENTS, EventRefused, Part, PartFill
+from replay.replays import Progress, Replay
+
+HANDOVER_EVENTS = 5_000
+"""A pass that read fewer has all but caught up: the rest is two or three batches of the machine."""
+WORKERS_MAX = 64
+LAST = "select coalesce(max(position), 0) from log.events where position < (select log.horizon())"
+LOCK = "select pg_try_advisory_lock(hashtextextended('daybook replay of ' || %s, 0))"
+HAND_OVER = """
+update views.builds set state = %s, position = %s, updated_at = clock_timestamp() where view = %s and build = %s
+"""
+LOOK_S = 0.2
+WORKER_REFUSED = 4
+GARBAGE_THRESHOLD = 100_000
+"""Rows in memory are no cycles: looking for some at every 700th object takes a fifth of the time."""
+
+Heard = Callable[[Progress], None]
+
+
+class AlreadyRebuilding(RuntimeError):
+    """Another process rebuilds this view: wait for it, or stop it; it can be resumed."""
+
+
+class PositionAhead(ValueError):
+    """The log has not come so far; a build as of then would be none."""
+
+
+class WorkerLost(RuntimeError):
+    """A worker ended without a word (killed, or out of memory): run the rebuild again, it goes on where it was."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to rebuild, and how. `as_of` makes a build of the past that is never swapped in; `scope` rebuilds only the
+    rows of a `wallet` or a `merchant` and takes the others from the live build; `park` sets streams aside that the view
+    cannot take, instead of failing; `fresh` begins anew although an earlier rebuild could be resumed."""
+
+    view: View
+    workers: int = 1
+    as_of: int | None = None
+    scope: dict[str, str] = field(default_factory=dict)
+    park: bool = False
+    fresh: bool = False
+    batch_events: int = BATCH_EVENTS
+    page_events: int = PAGE_EVENTS
+
+
+def rebuild(database_url: str, wanted: Wanted, heard: Heard = lambda _: None) -> Progress:
+    """Fills a new build, or goes on with one that was cut off, and hands it to the machine.
+
+    Raises AlreadyRebuilding, PositionAhead, scopes.ScopeRefused, NoSuchBuild, EventRefused, WorkerLost, and what the
+    database raises; in all cases the live build is untouched, and what was filled is kept unless the view refused it.
+    """
+    with connect(database_url) as connection:
+        row = connection.execute(LOCK, [wanted.view.name]).fetchone()
+        if not row or not row[0]:
+            raise AlreadyRebuilding(f"view {wanted.view.name} is being rebuilt by another process")
+        replay = _begun(connection, wanted)
+        try:
+            _fill(connection, database_url, wanted, replay, heard)
+        except EventRefused as refused:
+            with connection.transaction():
+                replays.set_state(connection, replay.replay_id, "failed", str(refused))
+                replays.discard(connection, replay.build)
+            raise
+        (told,) = replays.progress(connection, replay.replay_id)
+        heard(told)
+        return told
+
+
+def last_position(connection: psycopg.Connection[Any]) -> int:
+    """The last position that can be read now."""
+    row = connection.execute(LAST).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _begun(connection: psycopg.Connection[Any], wanted: Wanted) -> Replay:
+    """The rebuild to go on with, or a new one."""
+    last = last_position(connection)
+    if wanted.as_of is not None and not 0 <= wanted.as_of <= last:
+        raise PositionAhead(f"--as-of: the log has come to position {last}, not yet to {wanted.as_of}")
+    if wanted.scope:
+        with connection.transaction():
+            connection.execute("set transaction isolation level repeatable read")
+            replays.give_up(connection, wanted.view)
+            return scopes.begin(connection, wanted.view, wanted.scope)
+    cut_off = None if wanted.fresh or wanted.as_of is not None else replays.unfinished(connection, wanted.view)
+    if cut_off is not None and not cut_off.scope:
+        return cut_off
+    with connection.transaction():
+        replays.give_up(connection, wanted.view)
+        build = builds.create(connection, wanted.view, "filling")
+        until = last if wanted.as_of is None else wanted.as_of
+        scope = {} if wanted.as_of is None else {"as_of": str(wanted.as_of)}
+        return replays.begin(connection, build, until, wanted.workers, scope)
+
+
+def _fill(connection: psycopg.Connection[Any], database_url: str, wanted: Wanted, replay: Replay, heard: Heard) -> None:
+    """Pass after pass; the indexes are made after the first, which is the long one."""
+    until = replay.until
+    past = wanted.as_of is not None
+    indexed = False
+    while True:
+        events = _pass(connection, database_url, wanted, replay, until, heard)
+        if not indexed:
+            replays.set_state(connection, replay.replay_id, "finishing")
+            _merge(connection, replay)
+            builds.add_indexes(connection, replay.build)
+            indexed = True
+        if past or replay.scope or events < HANDOVER_EVENTS:
+            break
+        until = last_position(connection)
+        replays.set_until(connection, replay.replay_id, until)
+    _merge(connection, replay)
+    with connection.transaction():
+        connection.execute(HAND_OVER, ["past" if past else "shadow", until, *replay.build.key])
+        replays.drop_parts(connection, replay.replay_id, replay.build)
+        replays.set_state(connection, replay.replay_id, "done")
+
+
+def _merge(connection: psycopg.Connection[Any], replay: Replay) -> None:
+    """Rows that parts made in tables of their own become the build's."""
+    build, view = replay.build, replay.build.view
+    relations = [part.build.table for part in replay.parts if part.build.relation != build.relation]
+    if not relations:
+        return
+    rows: Rows = {}
+    columns = list(view.columns)
+    places = [columns.index(column) for column in view.key]
+    for relation in relations:
+        for found in connection.execute(f"select {', '.join(columns)} from {relation}").fetchall():
+            key = tuple(found[place] for place in places)
+            row, other = dict(zip(columns, found, strict=True)), rows.get(key)
+            rows[key] = row if other is None else view.merged(other, row)
+    with connection.transaction():
+        connection.execute(sql.SQL("truncate {}").format(sql.Identifier("views", build.relation)))
+        tables.write(connection, build, rows)
+
+
+def _pass(
+    connection: psycopg.Connection[Any], url: str, wanted: Wanted, replay: Replay, until: int, heard: Heard
+) -> int:
+    """Every part up to `until`: one in this process, several in processes of their own. Answers the events read."""
+    before = _events(connection, replay)
+    if len(replay.parts) == 1:
+        with _heard(url, replay.replay_id, heard):
+            fill_part(url, replay.parts[0], until, wanted)
+    else:
+        _in_processes(connection, url, wanted, replay, until, heard)
+    return _events(connection, replay) - before
+
+
+def _events(connection: psycopg.Connection[Any], replay: Replay) -> int:
+    return replays.progress(connection, replay.replay_id)[0].events
+
+
+def fill_part(url: str, part: Part, until: int, wanted: Wanted, alive: Callable[[], bool] = lambda: True) -> None:
+    """Fills a part with two sessions of its own."""
+    with connect(url) as read, connect(url) as write:
+        filler = PartFill(
+            read, write, part, LogMapper().decode,
+            park=wanted.park, batch_events=wanted.batch_events, page_events=wanted.page_events,
+        )  # fmt: skip
+        filler.run(until, alive)
+
+
+@contextlib.contextmanager
+def _heard(url: str, replay_id: UUID, heard: Heard) -> Iterator[None]:
+    """Tells about a rebuild while a block works on it."""
+    ended = threading.Event()
+
+    def tell() -> None:
+        with connect(url) as connection:
+            while not ended.wait(LOOK_S):
+                heard(replays.progress(connection, replay_id)[0])
+
+    teller = threading.Thread(target=tell, name="replay-progress", daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+
+
+def _in_processes(
+    connection: psycopg.Connection[Any], url: str, wanted: Wanted, replay: Replay, until: int, heard: Heard
+) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    refusals = spawn.SimpleQueue()
+    workers = [
+        spawn.Process(target=_work, args=(url, part, until, wanted, refusals), name=f"replay-{part.number}")
+        for part in replay.parts
+    ]
+    for worker in workers:
+        worker.start()
+    try:
+        while running := [worker.sentinel for worker in workers if worker.is_alive()]:
+            wait_for_any(running, timeout=LOOK_S)
+            heard(replays.progress(connection, replay.replay_id)[0])
+            if any(worker.exitcode for worker in workers):
+                break
+    finally:
+        for worker in workers:
+            if worker.exitcode is None:
+                worker.terminate()
+            worker.join()
+    if not refusals.empty():
+        raise EventRefused(refusals.get())
+    lost = [f"{worker.name} ({worker.exitcode})" for worker in workers if worker.exitcode]
+    if lost:
+        raise WorkerLost(f"{', '.join(lost)} ended early; run the rebuild again, it goes on where it was")
+
+
+def _work(url: str, part: Part, until: int, wanted: Wanted, refusals: Any) -> None:
+    """The whole life of a worker process; it ends with its coordinator."""
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    coordinator = multiprocessing.parent_process()
+    try:
+        fill_part(url, part, until, wanted, lambda: coordinator is None or coordinator.is_alive())
+    except EventRefused as refused:
+        refusals.put(str(refused))
+        raise SystemExit(WORKER_REFUSED) from None

@@ -1,0 +1,198 @@
+"""A comparison as data, as text for a terminal and as one page that can be mailed: the same facts three times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from html import escape
+from typing import Any
+from uuid import UUID
+
+from rich.console import Console
+from rich.table import Table
+
+from domain.money import Money
+from replay.compare import Comparison, Difference
+
+ROWS_ON_TERMINAL = 20
+CAUSES_ON_TERMINAL = 3
+ROWS_ON_PAGE = 2_000
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1d2733}
+table{border-collapse:collapse;width:100%;margin:1rem 0}caption{text-align:left;font-weight:600;padding:.3rem 0}
+th,td{border-bottom:1px solid #d8dee6;padding:.3rem .6rem;text-align:left;vertical-align:top}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}del{color:#a11}ins{color:#060;text-decoration:none}
+code{font-size:.85em;overflow-wrap:anywhere}
+"""
+
+
+def facts(found: Comparison) -> dict[str, Any]:
+    """Everything, ready for JSON: positions as text, money in minor units."""
+    return {
+        "view": found.view,
+        "first": found.first,
+        "second": found.second,
+        "position": str(found.position),
+        "rows": {"first": found.rows_first, "second": found.rows_second},
+        "added": found.added,
+        "removed": found.removed,
+        "changed": found.changed,
+        "columns": found.columns,
+        "money_minor": found.money,
+        "merchants": found.merchants,
+        "since": None if found.since is None else found.since.isoformat(),
+        "differences": [_difference_facts(difference) for difference in found.differences],
+        "differences_shown": len(found.differences),
+    }
+
+
+def _difference_facts(difference: Difference) -> dict[str, Any]:
+    return {
+        "key": [_plain(part) for part in difference.key],
+        "change": difference.change,
+        "currency": difference.currency,
+        "merchant": difference.merchant,
+        "columns": {name: [_plain(a), _plain(b)] for name, (a, b) in difference.columns.items()},
+        "causes": [
+            {"position": str(cause.position), "topic": cause.topic, "recorded_at": cause.recorded_at.isoformat()}
+            for cause in difference.causes
+        ],
+        "cause_count": difference.cause_count,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def show(found: Comparison, console: Console) -> None:
+    """The summary, then the first differences with the events behind them."""
+    console.print(_headline(found), markup=False, highlight=False)
+    if found.equal:
+        return
+    for title, header, rows in _summaries(found):
+        table = Table(*header, title=title, title_justify="left")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+    table = Table(
+        "row", "change", "column", "live", "new", "events behind it", title="Differences", title_justify="left"
+    )
+    for difference in found.differences[:ROWS_ON_TERMINAL]:
+        for place, (name, before, after) in enumerate(_values(difference)):
+            first = place == 0
+            table.add_row(
+                _key(difference) if first else "", difference.change if first else "", name, before, after,
+                _causes(difference, CAUSES_ON_TERMINAL) if first else "",
+            )  # fmt: skip
+    console.print(table)
+    left = found.total - min(len(found.differences), ROWS_ON_TERMINAL)
+    if left:
+        console.print(f"… and {left:,} more rows; --json or --html show them", markup=False, highlight=False)
+
+
+def page(found: Comparison) -> str:
+    """One self-contained HTML page: no script, no address outside of it."""
+    parts = [f"<h1>Replay of {escape(found.view)}</h1><p>{escape(_headline(found))}</p>"]
+    parts += [_html_table(title, header, rows) for title, header, rows in _summaries(found)]
+    rows = [
+        (
+            f"<code>{escape(_key(difference))}</code>",
+            escape(difference.change),
+            escape(name),
+            f"<del>{escape(before)}</del>",
+            f"<ins>{escape(after)}</ins>",
+            escape(_causes(difference, 10)),
+        )
+        for difference in found.differences[:ROWS_ON_PAGE]
+        for name, before, after in _values(difference)
+    ]
+    if rows:
+        header = ("row", "change", "column", "live", "new", "events behind it")
+        parts.append(_html_table("Differences", header, rows, escaped=True))
+    left = found.total - min(len(found.differences), ROWS_ON_PAGE)
+    if left:
+        parts.append(f"<p>{left:,} more rows differ and are not listed here.</p>")
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Replay of {escape(found.view)}</title>'
+        f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>"
+    )
+
+
+def _headline(found: Comparison) -> str:
+    where = f"{found.view}: build {found.first} (live) against build {found.second}, both at position {found.position}"
+    if found.equal:
+        return f"{where}: equal, {found.rows_first:,} rows."
+    since = f", by events since {_moment(found.since)}" if found.since else ""
+    return (
+        f"{where}: {found.changed:,} rows changed, {found.added:,} added, {found.removed:,} removed"
+        f" (of {found.rows_first:,}){since}."
+    )
+
+
+def _summaries(found: Comparison) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    columns = [(name, f"{count:,}") for name, count in sorted(found.columns.items())]
+    money = [
+        (currency, name, amount(total, currency, signed=True))
+        for currency, sums in sorted(found.money.items())
+        for name, total in sorted(sums.items())
+    ]
+    merchants = [
+        (merchant, currency, name, amount(total, currency, signed=True))
+        for merchant, currencies in sorted(found.merchants.items())
+        for currency, sums in sorted(currencies.items())
+        for name, total in sorted(sums.items())
+        if total
+    ]
+    tables: list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]] = []
+    tables += [("Columns", ("column", "rows"), [*columns])] if columns else []
+    tables += [("Money, new minus live", ("currency", "column", "difference"), [*money])] if money else []
+    if merchants:
+        tables.append(("Merchants", ("merchant", "currency", "column", "difference"), [*merchants[:ROWS_ON_PAGE]]))
+    return tables
+
+
+def _values(difference: Difference) -> list[tuple[str, str, str]]:
+    currency = difference.currency
+    return [
+        (name, _shown(name, before, currency), _shown(name, after, currency))
+        for name, (before, after) in difference.columns.items()
+    ]
+
+
+def _shown(column: str, value: Any, currency: str | None) -> str:
+    if value is None:
+        return "-"
+    if column.endswith("_minor") and currency and isinstance(value, int):
+        return amount(value, currency)
+    return _moment(value) if isinstance(value, datetime) else str(value)
+
+
+def amount(minor: int, currency: str, *, signed: bool = False) -> str:
+    """Minor units as people write them, such as `-12.34 EUR`; minor units themselves where the currency is unknown."""
+    sign = "+" if signed and minor > 0 else ""
+    return sign + (str(Money(minor, currency)) if currency else str(minor))
+
+
+def _key(difference: Difference) -> str:
+    return " ".join(str(_plain(part)) for part in difference.key)
+
+
+def _causes(difference: Difference, limit: int) -> str:
+    shown = [f"{cause.topic} at {cause.position}" for cause in difference.causes[:limit]]
+    more = difference.cause_count - len(shown)
+    return "; ".join([*shown, f"{more} more"] if more > 0 else shown)
+
+
+def _moment(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
+
+
+def _html_table(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, escaped: bool = False) -> str:
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{cell if escaped else escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+    )
+    return f"<table><caption>{escape(title)}</caption><tr>{head}</tr>{body}</table>"

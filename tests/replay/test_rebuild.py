@@ -1,0 +1,178 @@
+"""A rebuild fills a build equal to the live one, in any number of parts and batches; one that fails harms nothing."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import psycopg
+import pytest
+
+from eventlog.application import EventLog
+from eventlog.connections import connect
+from projections.registry import view, views
+from projections.view import Fact, Rows
+from replay import builds, parked
+from replay.digest import digest
+from replay.fill import EventRefused
+from replay.rebuild import AlreadyRebuilding, PositionAhead, Wanted, last_position, rebuild
+from replay.replays import progress
+from replay.scopes import ScopeRefused
+from tests.replay.history import MERCHANT, History, catch_up, digest_of
+
+
+@pytest.fixture
+def history(log: EventLog, database_url: str) -> History:
+    made = History(log)
+    made.open_wallets(12)
+    made.open_wallets(1, MERCHANT)
+    made.write(150)
+    catch_up(log, database_url)
+    return made
+
+
+@pytest.mark.parametrize("name", views())
+def test_a_rebuilt_view_equals_the_live_one_and_is_kept_up_from_then_on(
+    name: str, history: History, log: EventLog, database_url: str
+) -> None:
+    told = rebuild(database_url, Wanted(view(name)))
+    assert (told.state, told.percent) == ("done", 100.0)
+    assert digest_of(database_url, name, "shadow") == digest_of(database_url, name, "live")
+    history.write(20)
+    catch_up(log, database_url)
+    assert digest_of(database_url, name, "shadow") == digest_of(database_url, name, "live")
+
+
+@pytest.mark.usefixtures("history")
+@pytest.mark.parametrize("name", ["balances", "trial_balance", "postings", "due", "wallet_days"])
+def test_any_number_of_workers_and_any_size_of_batch_give_the_same_rows(name: str, database_url: str) -> None:
+    wanted = digest_of(database_url, name, "live")
+    for workers, batch in ((1, 1), (1, 7), (1, 100), (2, 64), (4, 1000), (8, 500_000)):
+        rebuild(database_url, Wanted(view(name), workers, fresh=True, batch_events=batch, page_events=50))
+        assert digest_of(database_url, name, "shadow") == wanted, (workers, batch)
+
+
+@pytest.mark.parametrize("name", views())
+def test_a_build_as_of_a_position_is_what_the_view_was_then(
+    name: str, history: History, log: EventLog, database_url: str
+) -> None:
+    with connect(database_url) as connection:
+        position = last_position(connection)
+    then = digest_of(database_url, name, "live")
+    history.write(40)
+    catch_up(log, database_url)
+    rebuild(database_url, Wanted(view(name), as_of=position))
+    catch_up(log, database_url)
+    assert digest_of(database_url, name, "past") == then
+    with pytest.raises(PositionAhead, match="not yet to"):
+        rebuild(database_url, Wanted(view(name), as_of=1 << 60))
+
+
+@pytest.mark.usefixtures("history")
+@pytest.mark.parametrize(
+    ("name", "scope"),
+    [("wallet_entries", "wallet"), ("balances", "wallet"), ("wallet_days", "merchant"), ("payment_orders", "merchant")],
+)
+def test_rows_of_one_wallet_or_merchant_are_repaired_alone_and_equal_a_full_rebuild(
+    name: str, scope: str, history: History, log: EventLog, database_url: str
+) -> None:
+    rebuild(database_url, Wanted(view(name)))
+    full = digest_of(database_url, name, "shadow")
+    wallet = history.wallets[-1]
+    rows = f"wallet_id = '{wallet.id}'"
+    if name == "payment_orders":
+        rows = f"merchant_id = '{MERCHANT}'"
+    with connect(database_url) as connection:
+        damaged = connection.execute(f"delete from views.{name}_v1 where {rows}")
+        assert damaged.rowcount
+    told = rebuild(database_url, Wanted(view(name), scope={scope: str(wallet.id) if scope == "wallet" else MERCHANT}))
+    assert told.events
+    assert digest_of(database_url, name, "shadow") == full
+
+
+@pytest.mark.usefixtures("history")
+def test_what_cannot_be_rebuilt_for_one_merchant_or_wallet_is_refused(database_url: str) -> None:
+    for name, scope in (
+        ("trial_balance", {"merchant": MERCHANT}),
+        ("postings", {"merchant": MERCHANT}),
+        ("payment_orders", {"wallet": str(uuid.uuid4())}),
+        ("balances", {"wallet": str(uuid.uuid4())}),
+        ("balances", {"merchant": str(uuid.uuid4())}),
+    ):
+        with pytest.raises(ScopeRefused):
+            rebuild(database_url, Wanted(view(name), scope=scope))
+    with connect(database_url) as connection:
+        assert {row["state"] for row in builds.listed(connection)} == {"live"}
+
+
+class Failing:
+    """The view of wallet days with a bug: it cannot take an amount above a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(view("wallet_days"), name)
+
+    def fold(self, rows: Rows, fact: Fact) -> None:
+        if fact.event.amount_minor > self.limit:
+            raise ValueError("too much")
+        view("wallet_days").fold(rows, fact)
+
+
+@pytest.mark.usefixtures("history")
+def test_an_event_the_view_cannot_take_ends_the_rebuild_by_name_and_leaves_the_live_build(database_url: str) -> None:
+    before = digest_of(database_url, "wallet_days", "live")
+    with pytest.raises(EventRefused, match=r"wallet\.posted\.v1 at position \d+, version \d+ of stream .*: too much"):
+        rebuild(database_url, Wanted(Failing(4000)))
+    with connect(database_url) as connection:
+        assert [row["state"] for row in builds.listed(connection, "wallet_days")] == ["live"]
+        (told,) = progress(connection)
+        assert told.state == "failed"
+        assert "too much" in str(told.problem)
+    assert digest_of(database_url, "wallet_days", "live") == before
+
+
+@pytest.mark.usefixtures("history")
+def test_streams_are_set_aside_where_that_is_asked_for_and_the_others_are_whole(database_url: str) -> None:
+    failing = Failing(4000)
+    rebuild(database_url, Wanted(failing, park=True, batch_events=100, page_events=30))
+    with connect(database_url) as connection:
+        held = {entry.stream_id for entry in parked.listed(connection)}
+        assert held
+        shadow, live = builds.find(connection, "wallet_days", "shadow"), builds.find(connection, "wallet_days", "live")
+        apart = "select * from {} where not wallet_id = any(%s) order by wallet_id, day"
+        first = connection.execute(apart.format(shadow.table), [list(held)]).fetchall()
+        assert first == connection.execute(apart.format(live.table), [list(held)]).fetchall()
+        reasons = [entry.reason for entry in parked.listed(connection)]
+        assert reasons.count("too much") == len(held)
+        assert set(reasons) == {"too much", parked.BEHIND}
+
+
+@pytest.mark.usefixtures("history")
+def test_a_damaged_event_is_named_and_the_live_build_is_untouched(database_url: str, server_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute(
+            "update log.events set state = '{\"amount_minor\": ' where position = (select min(position) from log.events"
+            " where topic = 'posting.recorded.v1')"
+        )
+    before = digest_of(database_url, "postings", "live")
+    with pytest.raises(EventRefused, match=r"posting\.recorded\.v1 at position \d+.*cannot be read"):
+        rebuild(database_url, Wanted(view("postings")))
+    assert digest_of(database_url, "postings", "live") == before
+
+
+@pytest.mark.usefixtures("history")
+def test_two_rebuilds_of_a_view_do_not_meet(database_url: str) -> None:
+    with connect(database_url) as connection:
+        connection.execute("select pg_advisory_lock(hashtextextended('daybook replay of balances', 0))")
+        with pytest.raises(AlreadyRebuilding, match="balances"):
+            rebuild(database_url, Wanted(view("balances")))
+
+
+def test_a_view_of_an_empty_log_is_rebuilt_too(log: EventLog, database_url: str) -> None:
+    catch_up(log, database_url)
+    told = rebuild(database_url, Wanted(view("balances")))
+    assert (told.events, told.percent) == (0, 100.0)
+    with connect(database_url) as connection:
+        assert digest(connection, builds.find(connection, "balances", "shadow")) == "empty"
