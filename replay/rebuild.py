@@ -23,7 +23,7 @@ from eventlog.connections import connect
 from eventlog.mapper import LogMapper
 from projections.view import Rows, View
 from replay import builds, replays, scopes, tables
-from replay.fill import BATCH_EVENTS, PAGE_EVENTS, EventRefused, Part, PartFill
+from replay.fill import BATCH_EVENTS, PAGE_EVENTS, EventRefused, Part, PartFill, PartGone
 from replay.replays import Progress, Replay
 
 HANDOVER_EVENTS = 5_000
@@ -31,11 +31,13 @@ HANDOVER_EVENTS = 5_000
 WORKERS_MAX = 64
 LAST = "select coalesce(max(position), 0) from log.events where position < (select log.horizon())"
 LOCK = "select pg_try_advisory_lock(hashtextextended('daybook replay of ' || %s, 0))"
+LOCK_PART = "select pg_advisory_lock(hashtextextended('daybook replay part ' || %s, 0))"
 HAND_OVER = """
 update views.builds set state = %s, position = %s, updated_at = clock_timestamp() where view = %s and build = %s
 """
 LOOK_S = 0.2
 WORKER_REFUSED = 4
+WORKER_GONE = 5
 GARBAGE_THRESHOLD = 100_000
 """Rows in memory are no cycles: looking for some at every 700th object takes a fifth of the time."""
 
@@ -180,8 +182,9 @@ def _events(connection: psycopg.Connection[Any], replay: Replay) -> int:
 
 
 def fill_part(url: str, part: Part, until: int, wanted: Wanted, alive: Callable[[], bool] = lambda: True) -> None:
-    """Fills a part with two sessions of its own."""
+    """Fills a part with two sessions of its own, once a worker whose coordinator was killed has let go of it."""
     with connect(url) as read, connect(url) as write:
+        write.execute(LOCK_PART, [f"{part.replay_id}/{part.number}"])
         filler = PartFill(
             read, write, part, LogMapper().decode,
             park=wanted.park, batch_events=wanted.batch_events, page_events=wanted.page_events,
@@ -212,7 +215,7 @@ def _in_processes(
     connection: psycopg.Connection[Any], url: str, wanted: Wanted, replay: Replay, until: int, heard: Heard
 ) -> None:
     spawn = multiprocessing.get_context("spawn")
-    refusals = spawn.SimpleQueue()
+    told, refusals = spawn.Pipe(duplex=False)
     workers = [
         spawn.Process(target=_work, args=(url, part, until, wanted, refusals), name=f"replay-{part.number}")
         for part in replay.parts
@@ -230,8 +233,8 @@ def _in_processes(
             if worker.exitcode is None:
                 worker.terminate()
             worker.join()
-    if not refusals.empty():
-        raise EventRefused(refusals.get())
+    if told.poll():
+        raise EventRefused(told.recv())
     lost = [f"{worker.name} ({worker.exitcode})" for worker in workers if worker.exitcode]
     if lost:
         raise WorkerLost(f"{', '.join(lost)} ended early; run the rebuild again, it goes on where it was")
@@ -245,5 +248,7 @@ def _work(url: str, part: Part, until: int, wanted: Wanted, refusals: Any) -> No
     try:
         fill_part(url, part, until, wanted, lambda: coordinator is None or coordinator.is_alive())
     except EventRefused as refused:
-        refusals.put(str(refused))
+        refusals.send(str(refused))
         raise SystemExit(WORKER_REFUSED) from None
+    except PartGone:  # the coordinator is gone too, or will say so
+        raise SystemExit(WORKER_GONE) from None
