@@ -82,8 +82,9 @@ class BeancountExport:
         for account in accounts:
             yield _open(account)
         for row, event in self._events(POSTINGS, self.until):
-            self.postings += 1
-            yield self._transaction(row, event)
+            if event.lines:  # an opened wallet or a new limit is a posting too, of nothing
+                self.postings += 1
+                yield self._transaction(row, event)
         yield "\n"
         closing = self._last + timedelta(days=1)
         for account in accounts:
@@ -115,7 +116,6 @@ class BeancountExport:
             day = _day(event.effective_at)
             for line in event.lines:
                 self._wallet(line.wallet_id, line.address, line.currency, day)
-            self._extend(day)
             self._count(row.stream_id, len(event.lines))
 
     def _wallet(self, wallet_id: UUID, address: str, currency: str, day: date) -> None:
