@@ -17,6 +17,7 @@ from eventlog.mapper import LogMapper
 from eventlog.postgres import PostgresRecorder
 from eventlog.recorded import Recorded
 from replay.checks.check import Check, Finding, Scope, Seen
+from replay.checks.live_builds import live_builds
 from replay.checks.registry import checks
 
 PAGE_EVENTS = 5_000
@@ -106,17 +107,28 @@ def verify(
             results[kind.name].skipped = "it says something only about the whole log as it is now"
         else:
             running.append(kind(scope))
+    try:
+        count = _pass(rows, mapper, scope.end, books, _Listeners(running), results, progress)
+        for check in running:
+            _keep(results[check.name], check.end())
+    finally:
+        for check in running:
+            check.close()
+    return Report(scope.end, count, list(results.values()))
+
+
+def _pass(
+    rows: Rows, mapper: LogMapper, end: int, books: Sequence[int], listeners: _Listeners, results: dict[str, Result],
+    progress: Progress,
+) -> int:  # fmt: skip
     count = 0
-    listeners = _Listeners(running)
-    for page in _pages(rows, scope.end, books):
+    for page in _pages(rows, end, books):
         for row in page:
             for check, seen in listeners.hear(row, mapper):
                 _keep(results[check.name], check.see(seen))
         count += len(page)
         progress(count)
-    for check in running:
-        _keep(results[check.name], check.end())
-    return Report(scope.end, count, list(results.values()))
+    return count
 
 
 class _Listeners:
@@ -171,12 +183,14 @@ def count_events(recorder: PostgresRecorder, end: int, books: Sequence[int] = ()
     return int(rows[0][0])
 
 
-def scope_of(recorder: PostgresRecorder, mapper: LogMapper, until: int | None = None) -> Scope:
+def scope_of(recorder: PostgresRecorder, mapper: LogMapper, until: int | None = None, *, views: bool = True) -> Scope:
     """What is to be verified now, up to the end of the commit that `until` lies in. Raises PositionNotReached.
 
-    Where the engine stands and its snapshots are read before the end of the log: what they speak of is in it.
+    Where the engine and the views stand, and the engine's snapshots, are read before the end of the log: what they
+    speak of is in it. `views` are digested only when they are to be compared.
     """
     engine, rows = recorder.readers.read(_beside)
+    live = live_builds(recorder.database_url) if views else ()
     last = recorder.max_notification_id() or 0
     if until is not None and until > last:
         raise PositionNotReached(f"the log has come to position {last}, not yet to {until}")
@@ -191,7 +205,7 @@ def scope_of(recorder: PostgresRecorder, mapper: LogMapper, until: int | None = 
                 found.append(None)
         return found
 
-    return Scope(end, engine, rows, stream, recorder.database_url)
+    return Scope(end, engine, rows, live, stream, recorder.database_url)
 
 
 def _beside(connection: psycopg.Connection[Any]) -> tuple[dict[int, int], list[snapshots.WalletSnapshot]]:

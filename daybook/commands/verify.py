@@ -52,7 +52,8 @@ def command(names: tuple[str, ...], book: int | None, until: int | None, as_json
             raise click.UsageError(f"--check {check.name}: is about the whole log; leave out --book and --until")
     with session(settings, roles=()) as opened:
         try:
-            scope = scope_of(opened.recorder, opened.log.log_mapper, until)
+            views = not partial and any(check.whole for check in chosen)
+            scope = scope_of(opened.recorder, opened.log.log_mapper, until, views=views)
         except PositionNotReached as future:
             raise click.UsageError(f"--until: {future}") from None
         books = [] if book is None else [book]

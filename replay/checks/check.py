@@ -11,6 +11,7 @@ import msgspec
 
 from eventlog.recorded import Recorded
 from eventlog.snapshots import WalletSnapshot
+from replay.checks.live_builds import LiveBuild
 
 Value = int | str | None
 """What was expected or found: an amount in minor units, or words."""
@@ -49,14 +50,15 @@ class Scope:
     """What a pass is about, and what a check may know beside the events that it sees.
 
     `end` is the last position that is looked at. `engine` has, by book, how far the posting engine had read facts when
-    the pass began: a fact beyond it is not posted yet, and not missing. `stream` reads all events of one stream, also
-    those beyond `end`: for a check that has let go of something, or doubts it. `database_url` is None where there are
-    no tables, only events.
+    the pass began: a fact beyond it is not posted yet, and not missing. `live` is where the views stood then. `stream`
+    reads all events of one stream, also those beyond `end`: for a check that has let go of something, or doubts it.
+    `database_url` is None where there are no tables, only events.
     """
 
     end: int
     engine: Mapping[int, int] = field(default_factory=dict)
     snapshots: Sequence[WalletSnapshot] = ()
+    live: Sequence[LiveBuild] = ()
     stream: Callable[[UUID], Sequence[Any]] = _no_stream
     database_url: str | None = None
 
@@ -83,6 +85,26 @@ class Check(Protocol):
     def end(self) -> Iterable[Finding]:
         """What is wrong once the last event was seen: usually what is missing."""
         ...
+
+    def close(self) -> None:
+        """Give back what was opened; called however the pass ends."""
+        ...
+
+
+class PlainCheck:
+    """What most checks need not say: they look at events alone, of any part of the log, and have nothing to close."""
+
+    whole: ClassVar[bool] = False
+
+    def __init__(self, scope: Scope) -> None:
+        """Needs nothing beside the events."""
+
+    def end(self) -> Iterable[Finding]:
+        """Nothing is left over."""
+        return ()
+
+    def close(self) -> None:
+        """Nothing was opened."""
 
 
 class Place(NamedTuple):

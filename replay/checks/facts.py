@@ -10,7 +10,7 @@ from domain.chart import suspense_psp
 from domain.ids import stream_id
 from domain.posting import Posting
 from domain.posting_rules import POSTED_TOPICS, PostingDraft, posting_for
-from replay.checks.check import Finding, Place, Scope, Seen, finding, place
+from replay.checks.check import Finding, Place, PlainCheck, Scope, Seen, finding, place
 
 LATE = "effective_at_reported"
 
@@ -22,7 +22,7 @@ class _Fact(NamedTuple):
     draft: PostingDraft
 
 
-class Facts:
+class Facts(PlainCheck):
     """Captures, authorisations, voids, releases, late successes, adjustments: whatever has a rule.
 
     What a closed account could not take stands in suspense and what came late for a closed period on the first open
@@ -37,7 +37,6 @@ class Facts:
         "wrongly is corrected by an adjustment"
     )
     topics: ClassVar[tuple[str, ...]] = (Posting.Recorded.TOPIC, *POSTED_TOPICS)
-    whole: ClassVar[bool] = False
 
     def __init__(self, scope: Scope) -> None:
         """A fact beyond the engine's position is not posted yet; a posting beyond the end of the pass is looked up."""

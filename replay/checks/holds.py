@@ -11,7 +11,7 @@ from domain.errors import RuleViolation
 from domain.lines import Line, remaining_after, remaining_lines, reserved_minor
 from domain.posting import Posting
 from domain.wallet import WalletAccount
-from replay.checks.check import Finding, Place, Scope, Seen, finding, place
+from replay.checks.check import Finding, Place, PlainCheck, Scope, Seen, finding, place
 from replay.checks.wallet_numbers import HOLD_COMMIT
 
 
@@ -30,7 +30,7 @@ class _Reserved(NamedTuple):
     held_minor: int
 
 
-class Holds:
+class Holds(PlainCheck):
     """Open holds are kept, and what is to come of them in the same commit."""
 
     name: ClassVar[str] = "holds"
@@ -49,7 +49,6 @@ class Holds:
         Posting.HoldExpired.TOPIC,
         WalletAccount.Held.TOPIC,
     )
-    whole: ClassVar[bool] = False
 
     def __init__(self, scope: Scope) -> None:
         """Needs nothing beside the events."""

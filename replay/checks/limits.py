@@ -10,7 +10,7 @@ from domain.lines import Line
 from domain.posting import Posting
 from domain.registry import ALL_EVENTS
 from domain.wallet import WalletAccount, WalletHead
-from replay.checks.check import Finding, Scope, Seen, finding
+from replay.checks.check import Finding, PlainCheck, Scope, Seen, finding
 from replay.checks.wallet_numbers import HOLD_COMMIT
 
 
@@ -26,7 +26,7 @@ class _Movement:
             self.net[line.wallet_id] = self.net.get(line.wallet_id, 0) + line.amount_minor
 
 
-class Limits:
+class Limits(PlainCheck):
     """As the engine decides: facts may overdraw, a commit of a hold was paid for when the hold was placed, and what
     raises a wallet is never refused. A limit that was lowered below what is drawn makes no finding by itself.
     """
@@ -41,7 +41,6 @@ class Limits:
         Posting.Recorded.TOPIC,
         *(topic for topic in ALL_EVENTS if topic.startswith("wallet.")),
     )
-    whole: ClassVar[bool] = False
 
     def __init__(self, scope: Scope) -> None:
         """Needs nothing beside the events."""
@@ -87,10 +86,6 @@ class Limits:
         if limit is not None and head.available < -limit:
             named = f"{problem}: {address} ({wallet_id}) has less available than -{limit}, its overdraft limit"
             yield finding(seen, named, expected=-limit, found=head.available)
-
-    def end(self) -> Iterator[Finding]:
-        """Postings whose lines did not come are found by `lines`."""
-        yield from ()
 
 
 CHECK = Limits

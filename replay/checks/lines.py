@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.lines import Line
 from domain.posting import Posting
 from domain.wallet import WalletAccount
-from replay.checks.check import Finding, Place, Scope, Seen, finding, place
+from replay.checks.check import Finding, Place, PlainCheck, Scope, Seen, finding, place
 
 
 class _Awaited(NamedTuple):
@@ -20,7 +20,7 @@ class _Awaited(NamedTuple):
     lines: dict[int, Line]
 
 
-class Lines:
+class Lines(PlainCheck):
     """A posting is kept until the last of its lines has come, which is in the same commit."""
 
     name: ClassVar[str] = "lines"
@@ -36,7 +36,6 @@ class Lines:
         WalletAccount.Opened.TOPIC,
         WalletAccount.Posted.TOPIC,
     )
-    whole: ClassVar[bool] = False
 
     def __init__(self, scope: Scope) -> None:
         """Reads a posting's stream again only to say more about a finding."""

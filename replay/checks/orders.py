@@ -14,13 +14,13 @@ from domain.payment_order import PaymentOrder
 from domain.payment_states import START, allows
 from domain.registry import ALL_EVENTS
 from domain.splitting import divide
-from replay.checks.check import Finding, Scope, Seen, finding
+from replay.checks.check import Finding, PlainCheck, Scope, Seen, finding
 
 KEPT = 10_000
 """Orders kept folded. One that is older is folded anew from its stream when something happens to it after all."""
 
 
-class Orders:
+class Orders(PlainCheck):
     """Folds each order with its own aggregate. After its first finding an order is left alone: the rest would only
     repeat it. Money on the recorded rail has moved elsewhere, so neither a hold nor what is due limits it.
     """
@@ -35,7 +35,6 @@ class Orders:
         "adjustment, until it is given back"
     )
     topics: ClassVar[tuple[str, ...]] = tuple(topic for topic in ALL_EVENTS if topic.startswith("payment-order."))
-    whole: ClassVar[bool] = False
 
     def __init__(self, scope: Scope) -> None:
         """Reads the streams of orders that were let go of."""
@@ -78,10 +77,6 @@ class Orders:
         self._orders.move_to_end(stream)
         if len(self._orders) > KEPT:
             self._orders.popitem(last=False)
-
-    def end(self) -> Iterator[Finding]:
-        """An order may stand anywhere when the log ends."""
-        yield from ()
 
 
 def _judged(seen: Seen, order: PaymentOrder, before: str, after: str) -> Iterator[Finding]:

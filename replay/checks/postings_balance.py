@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from domain.posting import Posting
-from replay.checks.check import Finding, Scope, Seen, finding
+from replay.checks.check import Finding, PlainCheck, Seen, finding
 
 
-class PostingsBalance:
+class PostingsBalance(PlainCheck):
     """Holds, commits and reversals are held to the same: they are parts of what balances, and balance themselves.
 
     A posting without lines makes the key of a request final and moves nothing.
@@ -29,10 +29,6 @@ class PostingsBalance:
         Posting.HoldVoided.TOPIC,
         Posting.HoldExpired.TOPIC,
     )
-    whole: ClassVar[bool] = False
-
-    def __init__(self, scope: Scope) -> None:
-        """Needs nothing beside the events."""
 
     def see(self, seen: Seen) -> Iterator[Finding]:
         """A finding per currency."""
@@ -42,10 +38,6 @@ class PostingsBalance:
         for currency, total in sums.items():
             if total:
                 yield finding(seen, f"the lines in {currency} do not sum to zero", expected=0, found=total)
-
-    def end(self) -> Iterator[Finding]:
-        """Nothing is left over."""
-        yield from ()
 
 
 CHECK = PostingsBalance

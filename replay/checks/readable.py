@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from replay.checks.check import Finding, Scope, Seen, finding
+from replay.checks.check import Finding, PlainCheck, Seen, finding
 
 
-class Readable:
+class Readable(PlainCheck):
     """A row that cannot be decoded is a finding and no crash; other checks do not see it and may miss it."""
 
     name: ClassVar[str] = "readable"
@@ -18,19 +18,11 @@ class Readable:
         "stream may only follow from this one"
     )
     topics: ClassVar[tuple[str, ...]] = ()
-    whole: ClassVar[bool] = False
-
-    def __init__(self, scope: Scope) -> None:
-        """Needs nothing beside the rows."""
 
     def see(self, seen: Seen) -> Iterator[Finding]:
         """The mapper has said what is wrong."""
         if seen.event is None:
             yield finding(seen, f"the event cannot be read: {seen.problem}")
-
-    def end(self) -> Iterator[Finding]:
-        """Nothing is left over."""
-        yield from ()
 
 
 CHECK = Readable

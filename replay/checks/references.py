@@ -14,7 +14,7 @@ from domain.merchant import Merchant
 from domain.payment_order import PaymentOrder
 from domain.posting import Posting
 from domain.wallet import WalletAccount
-from replay.checks.check import Finding, Place, Scope, Seen, finding, place
+from replay.checks.check import Finding, Place, PlainCheck, Scope, Seen, finding, place
 
 _POSTING: Final = (Posting.Recorded, Posting.HoldPlaced)
 KEYS: Final[dict[type, tuple[str, Callable[[Any], str]]]] = {
@@ -31,7 +31,7 @@ KEYS: Final[dict[type, tuple[str, Callable[[Any], str]]]] = {
 """By the event that begins a stream: its kind and key, from which its id must follow."""
 
 
-class References:
+class References(PlainCheck):
     """Because an id follows from the key, two streams about one thing cannot be: the version conflict forbids it. So
     that every id follows from its key is all there is to check, for postings, wallets, orders and the others alike.
     A caller's own reference is made unique by a claim, which comes in the commit of its posting.
@@ -44,7 +44,6 @@ class References:
     )
     advice: ClassVar[str] = "the event was written past the program: compare it with a backup, and look at its `meta`"
     topics: ClassVar[tuple[str, ...]] = tuple(event.TOPIC for event in KEYS)  # type: ignore[attr-defined]
-    whole: ClassVar[bool] = False
 
     def __init__(self, scope: Scope) -> None:
         """Needs nothing beside the events."""

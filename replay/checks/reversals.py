@@ -9,10 +9,10 @@ from uuid import UUID
 from domain.errors import RuleViolation
 from domain.lines import Line, reverted_after
 from domain.posting import Posting
-from replay.checks.check import Finding, Place, Scope, Seen, finding, place
+from replay.checks.check import Finding, Place, PlainCheck, Scope, Seen, finding, place
 
 
-class Reversals:
+class Reversals(PlainCheck):
     """A reversal and its original know each other, in one commit.
 
     Keeps what was taken back, not all postings: the original of each is read again at the end.
@@ -26,7 +26,6 @@ class Reversals:
         "read both with `daybook postings show`; money that was taken back twice is given again by an adjustment"
     )
     topics: ClassVar[tuple[str, ...]] = (Posting.Recorded.TOPIC, Posting.Reverted.TOPIC)
-    whole: ClassVar[bool] = False
 
     def __init__(self, scope: Scope) -> None:
         """Reads the streams of originals at the end."""

@@ -10,7 +10,7 @@ from domain.ids import stream_id
 from domain.registry import ALL_EVENTS
 from domain.wallet import WalletAccount, WalletHead
 from eventlog.snapshots import WalletSnapshot
-from replay.checks.check import Finding, Scope, Seen
+from replay.checks.check import Finding, PlainCheck, Scope, Seen
 
 
 class _Wallet(NamedTuple):
@@ -20,7 +20,7 @@ class _Wallet(NamedTuple):
     head: WalletHead
 
 
-class Snapshots:
+class Snapshots(PlainCheck):
     """An engine takes over every row of a book as of the newest row's position, so they are compared there together.
 
     Rows that are missing are no finding when the count beside them tells: the engine then folds the whole log.
@@ -32,7 +32,6 @@ class Snapshots:
         "stop the engine, delete the book's rows of log.wallet_snapshots and start it: they are made again from the log"
     )
     topics: ClassVar[tuple[str, ...]] = tuple(topic for topic in ALL_EVENTS if topic.startswith("wallet."))
-    whole: ClassVar[bool] = False
 
     def __init__(self, scope: Scope) -> None:
         """Books whose newest row is younger than the end of the pass cannot be judged by it and are left out."""

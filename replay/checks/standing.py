@@ -10,12 +10,12 @@ from uuid import UUID
 from domain.period import Period, closed_until
 from domain.posting import Posting
 from domain.wallet import WalletAccount
-from replay.checks.check import Finding, Scope, Seen, finding
+from replay.checks.check import Finding, PlainCheck, Scope, Seen, finding
 
 _OPEN, _FROZEN, _CLOSED = "open", "frozen", "closed"
 
 
-class Standing:
+class Standing(PlainCheck):
     """Keeps the wallets that are frozen or closed, and each book's last closed day; nothing of the others."""
 
     name: ClassVar[str] = "standing"
@@ -37,7 +37,6 @@ class Standing:
         WalletAccount.Closed.TOPIC,
         WalletAccount.Reopened.TOPIC,
     )
-    whole: ClassVar[bool] = False
 
     def __init__(self, scope: Scope) -> None:
         """Needs nothing beside the events."""
@@ -95,10 +94,6 @@ class Standing:
             self._closed.add(wallet_id)
         else:
             self._closed.discard(wallet_id)
-
-    def end(self) -> Iterator[Finding]:
-        """Nothing is left over."""
-        yield from ()
 
 
 CHECK = Standing

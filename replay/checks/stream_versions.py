@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from replay.checks.check import Finding, Scope, Seen, finding
+from replay.checks.check import Finding, PlainCheck, Scope, Seen, finding
 
 
-class StreamVersions:
+class StreamVersions(PlainCheck):
     """A gap is an event that was taken away; a number out of order was written past the log's own function.
 
     Keeps one number per stream, keyed by its sixteen bytes: an object per stream would cost three times as much.
@@ -20,7 +20,6 @@ class StreamVersions:
     )
     advice: ClassVar[str] = "compare the stream with a backup: an event was removed, or written past log.append"
     topics: ClassVar[tuple[str, ...]] = ()
-    whole: ClassVar[bool] = False
 
     def __init__(self, scope: Scope) -> None:
         """Needs nothing beside the rows."""
@@ -43,10 +42,6 @@ class StreamVersions:
                 found=f"book {row.book}, {kind}",
             )
         self._last[key] = (row.version, book, known_kind)
-
-    def end(self) -> Iterator[Finding]:
-        """Nothing is left over."""
-        yield from ()
 
 
 CHECK = StreamVersions

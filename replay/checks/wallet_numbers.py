@@ -10,12 +10,12 @@ from domain.lines import reserved_minor
 from domain.posting import Posting
 from domain.wallet import WalletAccount
 from domain.wallet_events import Posted
-from replay.checks.check import Finding, Scope, Seen, finding
+from replay.checks.check import Finding, PlainCheck, Scope, Seen, finding
 
 HOLD_COMMIT = "hold-commit"
 
 
-class WalletNumbers:
+class WalletNumbers(PlainCheck):
     """Adds up itself what the engine wrote down; readers take the numbers over without adding.
 
     A line that commits a hold takes its part off what is held, so the rule of its posting must be known. After a
@@ -34,7 +34,6 @@ class WalletNumbers:
         WalletAccount.Posted.TOPIC,
         WalletAccount.Held.TOPIC,
     )
-    whole: ClassVar[bool] = False
 
     def __init__(self, scope: Scope) -> None:
         """Needs nothing beside the events."""
@@ -72,10 +71,6 @@ class WalletNumbers:
         else:
             self._commits[event.posting_id] = left - 1
         return reserved_minor(event, kind)  # type: ignore[arg-type]  # all it takes of a line is its amount
-
-    def end(self) -> Iterator[Finding]:
-        """Lines that did not come are found by `lines`."""
-        yield from ()
 
 
 def _compared(seen: Seen, posted: int, held: int) -> Iterator[Finding]:

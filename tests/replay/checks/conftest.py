@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 from tests.conftest import create_database, drop_database, fresh_database
 from tests.replay.checks import history
 
-NO_COPIES = "truncate log.wallet_snapshots"
+NO_COPIES = "truncate log.wallet_snapshots, views.builds, views.parked"
 """What was made from the log before it was spoilt would differ from it as well."""
 
 
@@ -30,7 +30,7 @@ def sound_template(server_url: str, template_database: str, tmp_path_factory: py
 
 @pytest.fixture
 def sound(server_url: str, sound_template: str) -> Iterator[str]:
-    """The connection string of a copy of the sound history, with the engine's snapshots."""
+    """The connection string of a copy of the sound history, with snapshots and views."""
     with fresh_database(server_url, sound_template) as url:
         yield url
 

@@ -19,6 +19,7 @@ from ledger.wire import (
     ChangeWallet,
     ClosePeriod,
     CommitHold,
+    CreateMonitor,
     OpenWallet,
     PlaceHold,
     Post,
@@ -31,6 +32,8 @@ from ledger.wire import (
 )
 from payments.checkout import Checkout
 from payments.commands import OpenBook
+from projections.registry import views
+from replay.machine import ViewMachine
 from tests.ledger.engines import RunningEngine
 
 AT = datetime.now(UTC) - timedelta(days=2)
@@ -71,7 +74,16 @@ def make(database_url: str, directory: Path) -> None:
         _requests(engine)
         _late_fact(log)
         _wait_for_facts(engine, log)
+    _fill_views(log, database_url)
     log.close()
+
+
+def _fill_views(log: EventLog, database_url: str) -> None:
+    recorder = log.log_recorder
+    every = list(views().values())
+    machine = ViewMachine(database_url, recorder, recorder.horizon, log.log_mapper.decode, every)
+    machine.catch_up()
+    machine.close()
 
 
 def _requests(engine: RunningEngine) -> None:
@@ -103,7 +115,7 @@ def _requests(engine: RunningEngine) -> None:
     second = asked(PlaceHold(book=1, key="second", lines=taken), "held").posting_id
     assert second is not None
     asked(VoidHold(book=1, key="given-up", hold_id=second), "voided")
-    asked(PlaceHold(book=1, key="open", lines=taken), "held")
+    asked(PlaceHold(book=1, key="open", lines=taken, expires_at=datetime.now(UTC) + timedelta(days=1)), "held")
     asked(Post(book=1, key="refundable", lines=lines(500)), "posted")
     asked(Revert(book=1, key="half", posting_id=REVERTED, amount_minor=200), "reverted")
     asked(Transfer(book=1, key="too-much", **{**transfer, "amount_minor": 10**9}), "refused")  # type: ignore[arg-type]
@@ -116,6 +128,8 @@ def _requests(engine: RunningEngine) -> None:
     asked(ChangeWallet(book=1, key="go", wallet_id=CAROL, change="unfreeze", reason="asked for"), "changed")
     wallet_id = wallet_stream_id(1, closed, "EUR")
     asked(ChangeWallet(book=1, key="shut", wallet_id=wallet_id, change="close", reason="gone"), "changed")
+    watch = {"wallet_id": BOB, "measure": "posted", "threshold_minor": 5_000}
+    asked(CreateMonitor(book=1, key="watch", **watch), "created")  # type: ignore[arg-type]
     asked(SetMetadata(book=1, key="note", target="wallet", target_id=BOB, changes={"tier": "gold"}), "changed")
     asked(ClosePeriod(book=1, key="close", through=(AT - timedelta(days=1)).date()), "closed")
     asked(Transfer(book=1, key="overdraft", amount_minor=550, effective_at=AT, **rest), "posted")  # type: ignore[arg-type]
