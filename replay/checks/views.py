@@ -66,8 +66,8 @@ class Views(PlainCheck):
     name: ClassVar[str] = "views"
     meaning: ClassVar[str] = "the live build of every view has the rows that the log folds to at its position"
     advice: ClassVar[str] = (
-        "the log is right and the view is not: look at `daybook parked list`, let `daybook replay rebuild` make it anew "
-        "beside the live one, compare by `daybook replay diff`, and swap"
+        "the log is right and the view is not: look at `daybook parked list`, let `daybook replay rebuild` make it "
+        "anew beside the live one, compare the two with `daybook replay diff`, and swap"
     )
     topics: ClassVar[tuple[str, ...]] = tuple(sorted({topic for view in versions().values() for topic in view.topics}))
     whole: ClassVar[bool] = True
