@@ -9,9 +9,8 @@ import contextlib
 import gc
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import wait as wait_for_any
 from typing import Any
 from uuid import UUID
 
@@ -167,13 +166,12 @@ def _merge(connection: psycopg.Connection[Any], replay: Replay) -> None:
 def _pass(
     connection: psycopg.Connection[Any], url: str, wanted: Wanted, replay: Replay, until: int, heard: Heard
 ) -> int:
-    """Every part up to `until`: one in this process, several in processes of their own. Answers the events read."""
+    """Every part up to `until`: the first in this process, the others in processes of their own. Answers the events
+    read."""
     before = _events(connection, replay)
-    if len(replay.parts) == 1:
-        with _heard(url, replay.replay_id, heard):
-            fill_part(url, replay.parts[0], until, wanted)
-    else:
-        _in_processes(connection, url, wanted, replay, until, heard)
+    first, *others = replay.parts
+    with _heard(url, replay.replay_id, heard), _in_processes(url, wanted, others, until):
+        fill_part(url, first, until, wanted)
     return _events(connection, replay) - before
 
 
@@ -211,27 +209,27 @@ def _heard(url: str, replay_id: UUID, heard: Heard) -> Iterator[None]:
         teller.join()
 
 
-def _in_processes(
-    connection: psycopg.Connection[Any], url: str, wanted: Wanted, replay: Replay, until: int, heard: Heard
-) -> None:
+@contextlib.contextmanager
+def _in_processes(url: str, wanted: Wanted, parts: Sequence[Part], until: int) -> Iterator[None]:
+    """Workers that fill `parts` while a block does its own share; none outlives the block.
+
+    Raises what a worker met, once the block is through; ends the workers when the block fails.
+    """
     spawn = multiprocessing.get_context("spawn")
     told, refusals = spawn.Pipe(duplex=False)
     workers = [
         spawn.Process(target=_work, args=(url, part, until, wanted, refusals), name=f"replay-{part.number}")
-        for part in replay.parts
+        for part in parts
     ]
     for worker in workers:
         worker.start()
     try:
-        while running := [worker.sentinel for worker in workers if worker.is_alive()]:
-            wait_for_any(running, timeout=LOOK_S)
-            heard(replays.progress(connection, replay.replay_id)[0])
-            if any(worker.exitcode for worker in workers):
-                break
+        yield
+        for worker in workers:
+            worker.join()
     finally:
         for worker in workers:
-            if worker.exitcode is None:
-                worker.terminate()
+            worker.terminate()
             worker.join()
     if told.poll():
         raise EventRefused(told.recv())
