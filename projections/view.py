@@ -48,6 +48,8 @@ class View(Protocol):
     def stream_column(self) -> str | None: ...
     @property
     def shown(self) -> str: ...
+    @property
+    def corrections(self) -> Mapping[str, tuple[str, str]]: ...
 
     def keys(self, fact: Fact) -> tuple[Key, ...]:
         """Keys of the rows that must be loaded before `fact` is folded; none for a view that only adds rows."""
@@ -77,6 +79,10 @@ class PlainRows:
     view is filled in parts; others too, if they override `merged`."""
     shown: str = "select * from {table}"
     """What readers see under the view's name, of the build that is live."""
+    corrections: Mapping[str, tuple[str, str]] = {}
+    """For a view that money is paid out by: which accounts set a wrong column right. By column of minor units, the
+    account that pays when the column should have been more and the one that receives; `{seller_id}` in an address is
+    the row's column of that name."""
 
     def written(self, row: Row) -> Row:
         """Rows are kept as they are folded."""

@@ -5,6 +5,7 @@ The database finds the rows that differ; each is then given the events behind it
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -73,6 +74,8 @@ class Comparison:
     merchants: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     since: datetime | None = None
     differences: list[Difference] = field(default_factory=list)
+    sides: tuple[str, str] | None = None
+    """What the two are called where they are no builds of the database."""
 
     @property
     def total(self) -> int:
@@ -88,24 +91,41 @@ def compare(
     database_url: str, first: Build, second: Build, *, kept_rows: int = KEPT_ROWS, patience_s: float = PATIENCE_S
 ) -> Comparison:
     """Compares in one snapshot in which both builds stand at the same position. Raises NotLevel when none comes."""
+    with level(database_url, first, second, patience_s) as (connection, position):
+        return compare_here(connection, first, second, position, kept_rows=kept_rows)
+
+
+@contextlib.contextmanager
+def level(
+    database_url: str, first: Build, second: Build, patience_s: float = PATIENCE_S
+) -> Iterator[tuple[psycopg.Connection[Any], int]]:
+    """A snapshot with both builds at the same position, and that position. Raises NotLevel when none comes."""
     deadline = time.monotonic() + patience_s
     with connect(database_url) as connection:
         while True:
             with connection.transaction():
                 connection.execute("set transaction isolation level repeatable read, read only")
-                connection.execute("set local enable_hashjoin = on")
-                connection.execute("set local enable_mergejoin = on")
-                connection.execute("set local enable_seqscan = on")
-                connection.execute("set local work_mem = '64MB'")
                 standing = _standing(connection, first, second)
                 if len(set(standing.values())) == 1:
-                    return _compared(connection, first, second, standing[first.number], kept_rows)
+                    yield connection, standing[first.number]
+                    return
             if time.monotonic() > deadline:
                 raise NotLevel(
                     f"view {first.view.name}: build {first.number} stands at {standing.get(first.number)} and build"
                     f" {second.number} at {standing.get(second.number)}; is the process `views` running?"
                 )
             time.sleep(PAUSE_S)
+
+
+def compare_here(
+    connection: psycopg.Connection[Any], first: Build, second: Build, position: int, *, kept_rows: int = KEPT_ROWS
+) -> Comparison:
+    """Compares two tables that are known to hold what was true at `position`; part of the caller's transaction."""
+    connection.execute("set local enable_hashjoin = on")
+    connection.execute("set local enable_mergejoin = on")
+    connection.execute("set local enable_seqscan = on")
+    connection.execute("set local work_mem = '64MB'")
+    return _compared(connection, first, second, position, kept_rows)
 
 
 def _standing(connection: psycopg.Connection[Any], first: Build, second: Build) -> dict[int, int]:

@@ -77,9 +77,7 @@ def show(found: Comparison, console: Console) -> None:
         for row in rows:
             table.add_row(*row)
         console.print(table)
-    table = Table(
-        "row", "change", "column", "live", "new", "events behind it", title="Differences", title_justify="left"
-    )
+    table = Table(*_header(found), title="Differences", title_justify="left")
     for difference in found.differences[:ROWS_ON_TERMINAL]:
         for place, (name, before, after) in enumerate(_values(difference)):
             first = place == 0
@@ -95,8 +93,21 @@ def show(found: Comparison, console: Console) -> None:
 
 def page(found: Comparison) -> str:
     """One self-contained HTML page: no script, no address outside of it."""
-    parts = [f"<h1>Replay of {escape(found.view)}</h1><p>{escape(_headline(found))}</p>"]
-    parts += [_html_table(title, header, rows) for title, header, rows in _summaries(found)]
+    return document(f"Replay of {found.view}", section(found))
+
+
+def document(title: str, body: str) -> str:
+    """The page around what was found."""
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style><body><h1>{escape(title)}</h1>{body}</body></html>"
+    )
+
+
+def section(found: Comparison) -> str:
+    """What a comparison found, as a part of a page."""
+    parts = [f"<p>{escape(_headline(found))}</p>"]
+    parts += [html_table(title, header, rows) for title, header, rows in _summaries(found)]
     rows = [
         (
             f"<code>{escape(_key(difference))}</code>",
@@ -110,19 +121,20 @@ def page(found: Comparison) -> str:
         for name, before, after in _values(difference)
     ]
     if rows:
-        header = ("row", "change", "column", "live", "new", "events behind it")
-        parts.append(_html_table("Differences", header, rows, escaped=True))
+        parts.append(html_table("Differences", _header(found), rows, escaped=True))
     left = found.total - min(len(found.differences), ROWS_ON_PAGE)
     if left:
         parts.append(f"<p>{left:,} more rows differ and are not listed here.</p>")
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Replay of {escape(found.view)}</title>'
-        f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>"
-    )
+    return "".join(parts)
+
+
+def _header(found: Comparison) -> tuple[str, ...]:
+    return ("row", "change", "column", *(found.sides or ("live", "new")), "events behind it")
 
 
 def _headline(found: Comparison) -> str:
-    where = f"{found.view}: build {found.first} (live) against build {found.second}, both at position {found.position}"
+    first, second = found.sides or (f"build {found.first} (live)", f"build {found.second}")
+    where = f"{found.view}: {first} against {second}, both at position {found.position}"
     if found.equal:
         return f"{where}: equal, {found.rows_first:,} rows."
     since = f", by events since {_moment(found.since)}" if found.since else ""
@@ -133,6 +145,7 @@ def _headline(found: Comparison) -> str:
 
 
 def _summaries(found: Comparison) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    first, second = found.sides or ("live", "new")
     columns = [(name, f"{count:,}") for name, count in sorted(found.columns.items())]
     money = [
         (currency, name, amount(total, currency, signed=True))
@@ -148,7 +161,7 @@ def _summaries(found: Comparison) -> list[tuple[str, tuple[str, ...], list[tuple
     ]
     tables: list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]] = []
     tables += [("Columns", ("column", "rows"), [*columns])] if columns else []
-    tables += [("Money, new minus live", ("currency", "column", "difference"), [*money])] if money else []
+    tables += [(f"Money, {second} minus {first}", ("currency", "column", "difference"), [*money])] if money else []
     if merchants:
         tables.append(("Merchants", ("merchant", "currency", "column", "difference"), [*merchants[:ROWS_ON_PAGE]]))
     return tables
@@ -190,7 +203,8 @@ def _moment(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
 
 
-def _html_table(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, escaped: bool = False) -> str:
+def html_table(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, escaped: bool = False) -> str:
+    """A table of a page; cells are text unless `escaped` says that they are HTML already."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
     body = "".join(
         f"<tr>{''.join(f'<td>{cell if escaped else escape(cell)}</td>' for cell in row)}</tr>" for row in rows

@@ -21,6 +21,7 @@ class Earnings(PlainRows):
         "net_minor": "bigint",
         "captures": "int",
     }
+    corrections = {"net_minor": ("rev:fees", "merchant:{seller_id}:available")}
 
     def commission(self, share: Share) -> int:
         """The platform's part of a share, in minor units."""
