@@ -103,7 +103,7 @@ class PeerWallet(Aggregate):
 
 def _peer(database_url: str, *, hot: bool) -> Load:
     """Transfers of the library with its defaults; a conflict is retried on aggregates read anew."""
-    app: Application[uuid.UUID] = Application(env=_environment(database_url))
+    app: Application[uuid.UUID] = Application(env=library_environment(database_url))
     wallets = [PeerWallet() for _ in range(PEER_WALLETS)]
     for wallet in wallets:
         app.save(wallet)
@@ -133,7 +133,7 @@ def _peer(database_url: str, *, hot: bool) -> Load:
         app.close()
 
 
-def _environment(database_url: str) -> dict[str, str]:
+def library_environment(database_url: str) -> dict[str, str]:
     parts = conninfo_to_dict(database_url)
     return {
         "PERSISTENCE_MODULE": "eventsourcing.postgres",
