@@ -144,6 +144,7 @@ def _until(connection: psycopg.Connection[Any], query: str, *parameters: object)
 SITUATIONS: dict[str, Callable[[Reader], AbstractContextManager[None]]] = {
     "how-to/parked-events.md": events_are_parked,
     "operating/view-parked.md": a_view_parked_a_stream,
+    "operating/verify-findings.md": a_view_parked_a_stream,
     "operating/horizon-stalls.md": a_writer_is_stuck,
     "operating/suspense.md": a_rail_took_money_late,
     "operating/outcome-unknown.md": an_outcome_is_unknown,

@@ -132,7 +132,8 @@ def _requests(engine: RunningEngine) -> None:
     asked(CreateMonitor(book=1, key="watch", **watch), "created")  # type: ignore[arg-type]
     asked(SetMetadata(book=1, key="note", target="wallet", target_id=BOB, changes={"tier": "gold"}), "changed")
     asked(ClosePeriod(book=1, key="close", through=(AT - timedelta(days=1)).date()), "closed")
-    asked(Transfer(book=1, key="overdraft", amount_minor=550, effective_at=AT, **rest), "posted")  # type: ignore[arg-type]
+    overdraft = Transfer(book=1, key="overdraft", amount_minor=550, effective_at=AT, **rest)  # type: ignore[arg-type]
+    asked(overdraft, "posted")
 
 
 def _orders(log: EventLog) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -15,6 +16,7 @@ from eventlog.application import EventLog
 from eventlog.postgres import PostgresRecorder
 from replay.checks import orders
 from replay.verify import KEPT_FINDINGS
+from tests.ledger.engines import RunningEngine
 from tests.replay.checks.history import ALICE, BOB, CAROL, PAID, order_stream
 from tests.replay.checks.verifying import findings_of, report_of, spoil
 
@@ -41,6 +43,24 @@ def test_a_fact_that_the_engine_has_not_come_to_is_not_missing(spoilt: str) -> N
     (finding,) = findings_of(spoilt)["facts"]
     assert (finding.topic, finding.expected, finding.found) == ("payment-order.captured.v1", 100, 0)
     assert finding.stream_id == order_stream(str(UUID(int=901)))
+
+
+def test_a_fact_that_was_missed_is_posted_when_the_engine_is_set_back(spoilt: str, tmp_path: Path) -> None:
+    """As the runbook says; what was posted before stays as it is."""
+    _capture(spoilt, 901)
+    spoil(spoilt, "update log.tracking set position = (select max(position) from log.events) where name = 'engine/1'")
+    (finding,) = findings_of(spoilt)["facts"]
+    assert finding.position is not None
+    spoil(spoilt, "update log.tracking set position = %s where name = 'engine/1'", 0)
+    recorder = PostgresRecorder(spoilt)
+    with RunningEngine(spoilt, tmp_path / "engine.sock") as engine:
+        posting = stream_id(1, "posting", f"payment-order/{finding.stream_id}/3")
+        for _ in range(2_000):
+            if recorder.select_events(posting):
+                break
+            engine.client.ping(book=1)
+    recorder.close()
+    assert findings_of(spoilt) == {}
 
 
 def test_a_fact_whose_posting_lies_behind_the_end_is_not_missing(spoilt: str) -> None:
