@@ -40,7 +40,10 @@ INSERT = """
 insert into log.events (position, book, stream_id, version, topic, meta, state)
 select max(position) + 1, 1, %s, %s, %s, '{}', convert_to(%s, 'utf8') from log.events
 """
-LINE = "select stream_id, version from log.events where topic = %s and convert_from(state, 'utf8')::jsonb @> %s::jsonb order by position"
+LINE = """
+select stream_id, version from log.events where topic = %s and convert_from(state, 'utf8')::jsonb @> %s::jsonb
+ order by position
+"""
 
 Plant = Callable[[str], Any]
 """Spoils the database at this address; answers what the finding must hold: expected, found."""
