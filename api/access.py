@@ -63,6 +63,8 @@ ACCESS: dict[str, frozenset[str]] = {
     "ledger_lists.holds": _EVERYONE,
     "ledger_lists.monitors": _EVERYONE,
     "ledger_lists.adjustments": _READ_ALL,
+    "explanations.wallet": _EVERYONE,
+    "explanations.order": _EVERYONE,
     "events.index": _READ_ALL,
 }
 

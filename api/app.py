@@ -22,6 +22,7 @@ from api import (
     bulk,
     docs,
     events,
+    explanations,
     health,
     holds,
     ledger_lists,
@@ -111,7 +112,7 @@ def create_app(services: Services) -> Flask:
         api.register_blueprint(resource.blp)
     for resource in (postings, holds, wallet_changes, periods, monitors, bulk, adjustments):
         api.register_blueprint(resource.blp)
-    for resource in (balances, statements, ledger_lists):
+    for resource in (balances, statements, ledger_lists, explanations):
         api.register_blueprint(resource.blp)
     app.register_blueprint(docs.blp)
     app.extensions[docs.SPEC_EXTENSION] = finish_spec(api.spec.to_dict())

@@ -26,7 +26,7 @@ ADDRESS = {
 
 LISTS = {
     "balances.index", "balances.volumes", "statements.index", "statements.balance", "statements.statement",
-    "ledger_lists.postings", "ledger_lists.holds", "ledger_lists.monitors",
+    "ledger_lists.postings", "ledger_lists.holds", "ledger_lists.monitors", "explanations.wallet", "explanations.order",
 }  # fmt: skip
 
 # Written out a second time on purpose: a change of the table must be meant.
