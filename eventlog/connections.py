@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 # A stuck writer holds every follower back: it is ended by the server. Keepalives find a dead peer within a minute.
+# Queries name views without a schema, so that the same query can be asked of a view as it was (replay.past).
 SESSION = (
     "-c role=daybook_app -c idle_in_transaction_session_timeout=10s -c lock_timeout=10s "
-    "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 -c timezone=UTC"
+    "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 -c timezone=UTC "
+    "-c search_path=views"
 )
 # What the log and the machine of the views ask finds its rows by key or position. A plan that was made, and kept, while
 # a table was empty would scan the whole of it for ever after; so would not one made with these.

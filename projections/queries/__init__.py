@@ -11,7 +11,7 @@ from projections.queries.moments import MomentNotReached, RangeReversed, span, u
 from projections.queries.numbers import When
 from projections.queries.orders import OrderQueries
 from projections.queries.postings import HoldFilter, PostingFilter, PostingQueries
-from projections.queries.reading import Asker, CursorUnreadable, Page, Read, ViewsApart
+from projections.queries.reading import Asker, CursorUnreadable, Page, Past, PastUnderWay, Read, Then, ViewsApart
 from projections.queries.statements import EntriesDoNotClose, Range, Statement, StatementQueries
 from projections.queries.wallets import EntryFilter, WalletFilter, WalletQueries
 from projections.queries.watching import AdjustmentFilter, MonitorFilter, WatchingQueries
@@ -29,12 +29,15 @@ __all__ = [
     "MomentNotReached",
     "MonitorFilter",
     "Page",
+    "Past",
+    "PastUnderWay",
     "PostingFilter",
     "Queries",
     "Range",
     "RangeReversed",
     "Read",
     "Statement",
+    "Then",
     "ViewsApart",
     "WalletFilter",
     "When",
@@ -44,4 +47,5 @@ __all__ = [
 
 
 class Queries(OrderQueries, WalletQueries, StatementQueries, PostingQueries, WatchingQueries):
-    """Reads of the live views. `read` runs a query on a connection of the caller's pool."""
+    """Reads of the views. `read` runs a query of the live ones on a connection of the caller's pool, `past` one of
+    views as they were; without it only what the live rows themselves know of the past can be asked."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar, NamedTuple
+from uuid import UUID
 
 from domain.errors import RuleViolation
 from projections.queries.reading import Reader
@@ -17,6 +18,9 @@ MARKED = """
 select %(at)s <= clock_timestamp() as passed,
        (select position from log.time_marks where marked_at <= %(at)s order by marked_at desc limit 1) as last
 """
+# Nothing that is at or before such a position is still to come; a stream's positions rise with its versions.
+SETTLED = "select %s < log.horizon() as settled"
+VERSION = "select coalesce(max(version), 0) as version from log.events where stream_id = %s and position <= %s"
 APART = "the views that this needs stand at different positions for the moment; ask again"
 _DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
@@ -92,3 +96,11 @@ class MomentQueries(Reader):
         if as_of > last:
             raise MomentNotReached(f"{field}: the log has come to position {last}, not yet to {as_of}", field)
         return as_of
+
+    def settled(self, position: int) -> bool:
+        """Whether all that will ever stand up to a position can be read; it can within moments of being written."""
+        return bool(self.rows(SETTLED, [position])[0]["settled"])
+
+    def version_as_of(self, stream_id: UUID, position: int) -> int:
+        """The version that a stream had come to at a position; 0 before there was anything of it."""
+        return int(self.rows(VERSION, [stream_id, position])[0]["version"])

@@ -20,23 +20,23 @@ TOGETHER = """, (select count(*) = 2 and min(position) = max(position) from view
   where view in ('wallet_days', 'wallet_entries') and state = 'live') as together"""
 NOW = """
 select {keys}, sum(b.posted_minor) as posted_minor, sum(b.held_minor) as held_minor, count(*) as wallets
-  from views.balances b where b.book = %(book)s {where}
+  from balances b where b.book = %(book)s {where}
  group by {groups}
 """
 # A wallet whose last event is not younger than the position stands as it stood then: only the others are looked up.
 AS_OF = """
 select {keys}, sum(case when b.position <= %(as_of)s then b.posted_minor else e.posted_after end) as posted_minor,
        sum(case when b.position <= %(as_of)s then b.held_minor else e.held_after end) as held_minor, count(*) as wallets
-  from views.balances b
+  from balances b
   left join lateral (
-       select posted_after, held_after from views.wallet_entries
+       select posted_after, held_after from wallet_entries
         where wallet_id = b.wallet_id and position <= %(as_of)s and b.position > %(as_of)s
         order by position desc limit 1) e on true
  where b.book = %(book)s {where}
  group by {groups}
 """
 MOVED = """
-with chosen as materialized (select b.wallet_id, {keys} from views.balances b where b.book = %(book)s {where})
+with chosen as materialized (select b.wallet_id, {keys} from balances b where b.book = %(book)s {where})
 select {groups}, sum(debit) as debit_minor, sum(credit) as credit_minor, sum(entries) as entries,
        sum(wallets) as wallets
   from (select {groups}, 0 as debit, 0 as credit, 0 as entries, 1 as wallets from chosen {parts}) moved
@@ -44,11 +44,11 @@ select {groups}, sum(debit) as debit_minor, sum(credit) as credit_minor, sum(ent
 """
 DAYS = """
   union all select {groups}, d.debit_minor, d.credit_minor, d.entries, 0
-    from chosen join views.wallet_days d using (wallet_id) where d.day >= %(first)s and d.day < %(last)s
+    from chosen join wallet_days d using (wallet_id) where d.day >= %(first)s and d.day < %(last)s
 """
 _ENTRIES = """
   union all select {{groups}}, {sign} greatest(e.amount_minor, 0), {sign} greatest(-e.amount_minor, 0), {sign} 1, 0
-    from chosen join views.wallet_entries e using (wallet_id) where {which}
+    from chosen join wallet_entries e using (wallet_id) where {which}
 """
 HEAD = _ENTRIES.format(sign="", which="e.effective_at >= %(start)s and e.effective_at < %(head)s")
 TAIL = _ENTRIES.format(sign="", which="e.effective_at >= %(tail)s and e.effective_at < %(end)s")

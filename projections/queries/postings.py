@@ -15,12 +15,12 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from domain.ids import stream_id
-from projections.queries.reading import Asker, Page, Reader, Row, conditions, decoded, page, scope
+from projections.queries.reading import Asker, Page, Reader, Row, Then, at, conditions, decoded, page, scope
 
 POSTINGS = """
 select posting_id, rule, state, external_reference as reference, reference as ledger_reference, effective_at,
        recorded_at, wallet_ids, amounts, reverted, metadata, reverts, reversals, refusal_code, position
-  from views.postings
+  from postings
  where book = %(book)s {where}
  order by recorded_at desc, posting_id desc limit %(limit)s
 """
@@ -42,7 +42,7 @@ POSTING = {
 HOLDS = """
 select hold_id, state, external_reference as reference, effective_at, recorded_at, expires_at, wallet_ids, amounts,
        remaining, commits, position
-  from views.holds
+  from holds
  where book = %(book)s {where}
  order by recorded_at desc, hold_id desc limit %(limit)s
 """
@@ -90,11 +90,17 @@ class PostingQueries(Reader):
     """Lists of postings and holds."""
 
     def postings(
-        self, caller: Asker, *, cursor: str | None = None, limit: int = 50, chosen: PostingFilter | None = None
+        self,
+        caller: Asker,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+        chosen: PostingFilter | None = None,
+        as_of: int | None = None,
     ) -> Page:
         """Postings, newest first; stable while new ones come in. Raises CursorUnreadable."""
         chosen = chosen or PostingFilter()
-        asked = dict(vars(chosen)) | self._listed(caller, cursor)
+        asked = dict(vars(chosen)) | self._listed(caller, cursor, as_of)
         if chosen.ledger_reference is not None:
             asked["posting_id"] = stream_id(caller.book, "posting", chosen.ledger_reference)
         if chosen.metadata:
@@ -102,39 +108,51 @@ class PostingQueries(Reader):
             asked["own_metadata"] = asked["own"]
         else:
             asked["metadata"] = None
-        found = self._page(POSTINGS, POSTING, caller, asked, limit, "posting_id")
-        self._show_lines(caller, found.items, asked["own"], "reverted")
+        rows = self._listed_rows(POSTINGS, POSTING, caller, asked, limit, at(as_of, caller.book, "postings"))
+        found = page(rows, limit, lambda row: (row["recorded_at"], row["posting_id"]))
+        self._show_lines(caller, found.items, asked["own"], "reverted", as_of)
         return found
 
     def holds(
-        self, caller: Asker, *, cursor: str | None = None, limit: int = 50, chosen: HoldFilter | None = None
+        self,
+        caller: Asker,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+        chosen: HoldFilter | None = None,
+        as_of: int | None = None,
     ) -> Page:
         """Holds, newest first; stable while new ones come in. Raises CursorUnreadable."""
-        asked = dict(vars(chosen or HoldFilter())) | self._listed(caller, cursor)
+        asked = dict(vars(chosen or HoldFilter())) | self._listed(caller, cursor, as_of)
         asked["open"] = asked["open"] or None
-        found = self._page(HOLDS, HOLD, caller, asked, limit, "hold_id")
-        self._show_lines(caller, found.items, asked["own"], "remaining")
+        rows = self._listed_rows(HOLDS, HOLD, caller, asked, limit, at(as_of, caller.book, "holds"))
+        found = page(rows, limit, lambda row: (row["recorded_at"], row["hold_id"]))
+        self._show_lines(caller, found.items, asked["own"], "remaining", as_of)
         return found
 
-    def _listed(self, caller: Asker, cursor: str | None) -> Row:
-        at, last_id = decoded(cursor, tuple[datetime, UUID]) if cursor else (None, None)
-        return {"at": at, "id": last_id, "own": self.own_wallets(caller)}
+    def _listed(self, caller: Asker, cursor: str | None, as_of: int | None) -> Row:
+        recorded_at, last_id = decoded(cursor, tuple[datetime, UUID]) if cursor else (None, None)
+        return {"at": recorded_at, "id": last_id, "own": self.own_wallets(caller, as_of)}
 
-    def _page(self, query: str, texts: Mapping[str, str], caller: Asker, asked: Row, limit: int, identity: str) -> Page:
+    def _listed_rows(
+        self, query: str, texts: Mapping[str, str], caller: Asker, asked: Row, limit: int, then: Then | None
+    ) -> list[Row]:
         text = query.replace("{where}", conditions(texts, asked))
-        rows = self.rows(text, scope(caller) | asked | {"limit": limit + 1}, prepare=False)
-        return page(rows, limit, lambda row: (row["recorded_at"], row[identity]))
+        return self.rows(text, scope(caller) | asked | {"limit": limit + 1}, prepare=False, then=then)
 
-    def _show_lines(self, caller: Asker, rows: list[Row], own: Sequence[UUID] | None, counted: str) -> None:
+    def _show_lines(
+        self, caller: Asker, rows: list[Row], own: Sequence[UUID] | None, counted: str, as_of: int | None
+    ) -> None:
         """Make lines of the arrays, with the address and currency of each wallet."""
-        accounts = self.accounts(caller.book, [wallet_id for row in rows for wallet_id in row["wallet_ids"]])
+        wallet_ids = [wallet_id for row in rows for wallet_id in row["wallet_ids"]]
+        accounts = self.accounts(caller.book, wallet_ids, as_of) if wallet_ids else {}
         mine = accounts if own is None else {key: accounts[key] for key in own if key in accounts}
         for row in rows:
-            wallet_ids, amounts = row.pop("wallet_ids"), row.pop("amounts")
+            ids, amounts = row.pop("wallet_ids"), row.pop("amounts")
             counts = row.pop(counted) or [0] * len(amounts)
             lines = [
                 _line(wallet_id, accounts.get(wallet_id), amount, {f"{counted}_minor": count})
-                for wallet_id, amount, count in zip(wallet_ids, amounts, counts, strict=True)
+                for wallet_id, amount, count in zip(ids, amounts, counts, strict=True)
                 if own is None or wallet_id in mine
             ]
             if "metadata" in row and len(lines) < len(amounts):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -28,9 +28,9 @@ OWN = "(b.merchant_id = %(owner)s or starts_with(b.address, 'merchant:' || %(own
 
 _POSITION = "select coalesce(max(position), 0) as position from views.builds where view = %s and state = 'live'"
 _POSITIONS = "select view, version, position, policy, updated_at from views.builds where state = 'live' order by view"
-_OWN_WALLETS = f"select b.wallet_id from views.balances b where b.book = %(book)s and {OWN}"  # noqa: S608 - ours
+_OWN_WALLETS = f"select b.wallet_id from balances b where b.book = %(book)s and {OWN}"  # noqa: S608 - ours
 _ACCOUNTS = """
-select b.wallet_id, b.address, b.currency from views.balances b where b.book = %s and b.wallet_id = any(%s)
+select b.wallet_id, b.address, b.currency from balances b where b.book = %s and b.wallet_id = any(%s)
 """
 
 
@@ -41,6 +41,23 @@ class Asker(Protocol):
     def book(self) -> int: ...
     @property
     def merchant_id(self) -> str | None: ...
+
+
+class Then(NamedTuple):
+    """Some views as they were at a position, of one book (None: of all)."""
+
+    views: tuple[str, ...]
+    position: int
+    book: int | None
+
+
+class Past(Protocol):
+    """What knows views as they were."""
+
+    def read(self, then: Then, query: Callable[[psycopg.Connection[Any]], Any]) -> Any:
+        """Runs a query that finds, under the names of the views, their rows of then; `balances`, where it is not one of
+        them, has what never changes of the wallets there were. Raises PastUnderWay."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -64,11 +81,16 @@ class ViewsApart(Exception):
     """
 
 
-class Reader:
-    """Runs queries on connections of the caller's pool."""
+class PastUnderWay(Exception):
+    """Somebody folds a view to about that moment already, and it takes long; ask again, and it will be there."""
 
-    def __init__(self, read: Read) -> None:
+
+class Reader:
+    """Runs queries on connections of the caller's pool, or of `past` where they are about views as they were."""
+
+    def __init__(self, read: Read, past: Past | None = None) -> None:
         self._read = read
+        self._past = past
 
     def position(self, view: str) -> int:
         """How far the live build of a view has come; 0 before it has started."""
@@ -78,21 +100,37 @@ class Reader:
         """Every live build with its position, policy and last move."""
         return self.rows(_POSITIONS, [])
 
-    def rows(self, query: str, parameters: Any, *, prepare: bool = True, shown: bool = True) -> list[Row]:
-        """The rows of a query. One whose best plan depends on what is asked for is not to be prepared."""
-        found: list[Row] = self._read(lambda connection: fetch(connection, query, parameters, prepare=prepare))
+    def rows(
+        self, query: str, parameters: Any, *, prepare: bool = True, shown: bool = True, then: Then | None = None
+    ) -> list[Row]:
+        """The rows of a query, of views as they are or as they were `then`. One whose best plan depends on what is
+        asked for is not to be prepared. Raises PastUnderWay."""
+        found: list[Row]
+        if then is None:
+            found = self._read(lambda connection: fetch(connection, query, parameters, prepare=prepare))
+        elif self._past is None:
+            raise LookupError("views as they were: these queries were given nothing that knows the past")
+        else:
+            found = self._past.read(then, lambda connection: fetch(connection, query, parameters))
         return show_positions(found) if shown else found
 
-    def own_wallets(self, caller: Asker) -> list[UUID] | None:
+    def own_wallets(self, caller: Asker, as_of: int | None = None) -> list[UUID] | None:
         """The wallets a merchant may see; None for those who may see all of the book."""
         if caller.merchant_id is None:
             return None
         scope = {"book": caller.book, "owner": caller.merchant_id}
-        return [row["wallet_id"] for row in self.rows(_OWN_WALLETS, scope, prepare=False)]
+        then = at(as_of, caller.book)
+        return [row["wallet_id"] for row in self.rows(_OWN_WALLETS, scope, prepare=False, then=then)]
 
-    def accounts(self, book: int, wallet_ids: Sequence[UUID]) -> dict[UUID, Row]:
+    def accounts(self, book: int, wallet_ids: Sequence[UUID], as_of: int | None = None) -> dict[UUID, Row]:
         """Address and currency of wallets of a book, by id."""
-        return {row["wallet_id"]: row for row in self.rows(_ACCOUNTS, [book, list(set(wallet_ids))])}
+        rows = self.rows(_ACCOUNTS, [book, list(set(wallet_ids))], then=at(as_of, book))
+        return {row["wallet_id"]: row for row in rows}
+
+
+def at(as_of: int | None, book: int | None, *views: str) -> Then | None:
+    """The views as they were at a position; None for now."""
+    return None if as_of is None else Then(views, as_of, book)
 
 
 def fetch(connection: psycopg.Connection[Any], query: str, parameters: Any, *, prepare: bool = False) -> list[Row]:

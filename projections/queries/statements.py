@@ -32,7 +32,7 @@ from projections.queries.reading import (
 from projections.queries.wallets import WalletFilter
 
 WALLET = """
-select b.wallet_id, b.address, b.currency, b.account_kind from views.balances b
+select b.wallet_id, b.address, b.currency, b.account_kind from balances b
  where b.book = %(book)s and b.wallet_id = %(wallet)s {own}
 """
 POSITIONS = """
@@ -40,7 +40,7 @@ select min(position) as first, max(position) as last, count(*) as builds
   from views.builds where view in ('wallet_days', 'wallet_entries') and state = 'live'
 """
 _ENTRIES = """
-select posting_id, line, version, amount_minor, effective_at, recorded_at, position from views.wallet_entries
+select posting_id, line, version, amount_minor, effective_at, recorded_at, position from wallet_entries
  where wallet_id = %(wallet)s and effective_at is not null and position <= %(as_of)s and {which}
 """
 BY_EFFECTIVE = _ENTRIES.format(

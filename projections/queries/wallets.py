@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from domain.address_pattern import ONE, REST, AddressPattern
-from projections.queries.reading import Asker, Page, Reader, Row, conditions, decoded, own, page, scope, sign_of
+from projections.queries.reading import Asker, Page, Reader, Row, at, conditions, decoded, own, page, scope, sign_of
 
 NATURAL = "case when b.account_kind in ('asset', 'expense', 'memo') then {amount} else -{amount} end"
 """An amount with the sign that people expect of the wallet `b`."""
@@ -18,7 +18,7 @@ NATURAL = "case when b.account_kind in ('asset', 'expense', 'memo') then {amount
 WALLETS = """
 select b.wallet_id, b.address, b.currency, b.account_kind, b.merchant_id, b.overdraft_limit_minor, b.posted_minor,
        b.held_minor, b.frozen, b.closed, b.metadata, b.version, b.position
-  from views.balances b
+  from balances b
  where b.book = %(book)s {where}
  order by b.address, b.currency limit %(limit)s
 """
@@ -40,7 +40,7 @@ CHOSEN = {
 ENTRIES = """
 select e.posting_id, e.line, e.version, e.amount_minor, e.posted_after, e.held_after, e.effective_at, e.recorded_at,
        e.position, b.account_kind
-  from views.wallet_entries e join views.balances b using (wallet_id)
+  from wallet_entries e join balances b using (wallet_id)
  where b.book = %(book)s and e.wallet_id = %(wallet)s and e.effective_at is not null {where}
  order by e.position desc limit %(limit)s
 """
@@ -52,6 +52,7 @@ ENTRY = {
     "min_amount_minor": NATURAL.format(amount="e.amount_minor") + " >= %(min_amount_minor)s",
     "max_amount_minor": NATURAL.format(amount="e.amount_minor") + " <= %(max_amount_minor)s",
     "before": "e.position < %(before)s",
+    "as_of": "e.position <= %(as_of)s",
 }
 
 
@@ -132,6 +133,7 @@ class WalletQueries(Reader):
         limit: int = 50,
         address: str | None = None,
         chosen: WalletFilter = ALL_WALLETS,
+        as_of: int | None = None,
     ) -> Page:
         """Wallets by address and currency, in each wallet's natural sign; `address` asks for one address, which has
         a row per currency. Raises CursorUnreadable."""
@@ -140,7 +142,8 @@ class WalletQueries(Reader):
         if address is not None:
             asked["address"] = address
         query = WALLETS.format(where=own(caller) + conditions(CHOSEN, asked))
-        rows = self.rows(query, scope(caller) | asked | {"limit": limit + 1}, prepare=False)
+        parameters, then = scope(caller) | asked | {"limit": limit + 1}, at(as_of, caller.book, "balances")
+        rows = self.rows(query, parameters, prepare=False, then=then)
         for row in rows:
             row["posted_minor"] *= sign_of(row["account_kind"])
             row["available_minor"] = row["posted_minor"] - row["held_minor"]
@@ -154,9 +157,10 @@ class WalletQueries(Reader):
         cursor: str | None = None,
         limit: int = 50,
         chosen: EntryFilter = ALL_ENTRIES,
+        as_of: int | None = None,
     ) -> Page:
         """What was posted to a wallet, newest first, in the wallet's natural sign. Raises CursorUnreadable."""
-        asked = vars(chosen) | {"before": decoded(cursor, int) if cursor else None}
+        asked = vars(chosen) | {"before": decoded(cursor, int) if cursor else None, "as_of": as_of}
         query = ENTRIES.format(where=own(caller) + conditions(ENTRY, asked))
         parameters = scope(caller) | asked | {"wallet": wallet_id, "limit": limit + 1}
         rows = self.rows(query, parameters, prepare=False)

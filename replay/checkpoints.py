@@ -1,0 +1,153 @@
+"""Checkpoints of the past: builds that end at a position of old, so that a question about then is near to one.
+
+A question folds what lies between a checkpoint and its own position, which is never more than a step of the log. Where
+there is no checkpoint so near, one is made of the nearest before it and stays, for the next page and the next question;
+of those that were made like this only the last that were asked for are kept. A build that somebody made by
+`daybook replay` as of a position is as good a checkpoint, and is never dropped from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from eventlog.connections import connect
+from eventlog.recorded import Recorded
+from projections.queries.reading import PastUnderWay
+from projections.registry import versions
+from replay import builds, parked, replays
+from replay.builds import Build
+from replay.fill import PartFill
+
+STEP_EVENTS = 20_000
+"""The most events of the log that a question folds by itself: what one holds in memory, and what each page costs."""
+BATCH_EVENTS = 50_000
+PAGE_EVENTS = 10_000
+NEAREST = """
+select view, build, version, state, relation, position, code_version from views.builds
+ where view = %s and version = %s and code_version = %s and state = 'past' and position > 0 and position <= %s
+ order by position desc limit 1 for key share
+"""
+FAR = """
+select count(*) > %(step)s
+  from (select 1 from log.events where position > %(after)s and position <= %(until)s limit %(step)s + 1) e
+"""
+# Half a step before the question, so that questions about a little earlier and a little later find it too.
+PLACE = "select position from log.events where position <= %s order by position desc offset %s limit 1"
+LOCK = "select pg_advisory_lock(hashtextextended('daybook past of ' || %s, 0))"
+LEAST_WANTED = """
+select view, build, version, state, relation, position, code_version from views.builds
+ where view = %s and state = 'past' and asked_at is not null
+ order by code_version = %s desc, position > 0 desc, asked_at desc offset %s for update skip locked
+"""
+HELD_TOO = """
+insert into views.parked (view, build, position, stream_id, topic, reason)
+select view, %s, position, stream_id, topic, reason from views.parked where view = %s and build = %s
+"""
+# It is the live build's affair that a stream is parked: here nothing waits to be tried again.
+NOTHING_WAITS = """
+update views.parked set discarded = 'left out of a build of the past' where view = %s and build = %s
+"""
+BEGINS_AT = "update views.replay_parts set position = %s where replay_id = %s"
+ASKED_FOR = "update views.builds set asked_at = clock_timestamp() where view = %s and build = %s"
+ENDS_AT = "update views.builds set position = %s, asked_at = clock_timestamp() where view = %s and build = %s"
+ASKED_AGAIN = f"{ASKED_FOR} and asked_at < clock_timestamp() - interval '10 seconds'"
+
+
+def nearest(connection: psycopg.Connection[Any], live: Build, position: int) -> Build | None:
+    """The last checkpoint at or before a position that the code of the live build has made; it is not dropped before
+    the caller's transaction ends."""
+    code = builds.code_version(live.view)
+    row = connection.execute(NEAREST, [live.view.name, live.view.version, code, position]).fetchone()
+    return None if row is None else builds.build_of(row, versions())
+
+
+def is_far(connection: psycopg.Connection[Any], base: Build | None, position: int, step_events: int) -> bool:
+    """Whether more of the log than a step lies between a checkpoint, or the beginning, and a position."""
+    after = 0 if base is None else base.position
+    row = connection.execute(FAR, {"step": step_events, "after": after, "until": position}).fetchone()
+    return bool(row and row[0])
+
+
+def asked_again(connection: psycopg.Connection[Any], build: Build) -> None:
+    """It was of use, and is dropped the later; one that was not made from here is left as it is."""
+    connection.execute(ASKED_AGAIN, [*build.key])
+
+
+class Checkpoints:
+    """Makes checkpoints, one at a time for each view whatever the number of processes, and drops those that were not
+    asked for longest. `kept_max` is how many of each view."""
+
+    def __init__(
+        self, database_url: str, decode: Callable[[Recorded], Any], kept_max: int, step_events: int = STEP_EVENTS
+    ) -> None:
+        self._url, self._decode = database_url, decode
+        self._kept_max, self.step_events = kept_max, step_events
+
+    def bring_near(self, live: Build, position: int) -> None:
+        """Makes a checkpoint that is near to a position, unless somebody did so meanwhile. Raises PastUnderWay when
+        another process is at it for longer than a caller can be left waiting."""
+        with connect(self._url) as read, connect(self._url) as write:
+            try:
+                write.execute(LOCK, [live.view.name])
+            except psycopg.errors.LockNotAvailable:
+                raise PastUnderWay(f"view {live.view.name} is being folded to about that moment; ask again") from None
+            base = nearest(write, live, position)
+            if not is_far(write, base, position, self.step_events):
+                return
+            row = write.execute(PLACE, [position, self.step_events // 2]).fetchone()
+            made = self._room_for(write, live)
+            if row is not None:
+                self._fill(read, write, made, base, int(row[0]))
+
+    def _room_for(self, write: psycopg.Connection[Any], live: Build) -> Build:
+        """An empty build, for the price of those that were not asked for longest. Of its own commit, because its number
+        is taken under a lock that the machine waits for; until it is filled it is at position 0 and nobody's base."""
+        with write.transaction():
+            parameters = [live.view.name, builds.code_version(live.view), self._kept_max - 1]
+            for row in write.execute(LEAST_WANTED, parameters).fetchall():
+                unwanted = builds.build_of(row, versions()) or Build(live.view, row[1], row[3], 0, row[4])
+                parked.forget(write, unwanted)
+                write.execute("delete from views.builds where view = %s and build = %s", [*unwanted.key])
+                builds.drop_table(write, unwanted)
+            made = builds.create(write, live.view, "past")
+            write.execute(ASKED_FOR, [*made.key])
+        return made
+
+    def _fill(
+        self,
+        read: psycopg.Connection[Any],
+        write: psycopg.Connection[Any],
+        made: Build,
+        base: Build | None,
+        position: int,
+    ) -> None:
+        """The base's rows, and what happened since; in one transaction, so that nobody sees half of it."""
+        with write.transaction():
+            if base is not None:
+                _copy(write, base, made)
+            replay = replays.begin(write, made, position, 1, {})
+            write.execute(BEGINS_AT, [0 if base is None else base.position, replay.replay_id])
+            filler = PartFill(
+                read, write, replay.parts[0], self._decode,
+                park=True, batch_events=BATCH_EVENTS, page_events=PAGE_EVENTS,
+            )  # fmt: skip
+            filler.run(position)
+            write.execute(replays.FORGET, [replay.replay_id])
+            write.execute(NOTHING_WAITS, [*made.key])
+            builds.add_indexes(write, made)
+            write.execute(ENDS_AT, [position, *made.key])
+
+
+def _copy(write: psycopg.Connection[Any], base: Build, made: Build) -> None:
+    columns = sql.SQL(", ").join(map(sql.Identifier, base.view.columns))
+    whole = sql.SQL("insert into {} ({columns}) select {columns} from {}").format(
+        sql.Identifier("views", made.relation), sql.Identifier("views", base.relation), columns=columns
+    )
+    write.execute("set local enable_seqscan = on")
+    write.execute(whole)
+    write.execute("set local enable_seqscan = off")
+    write.execute(HELD_TOO, [made.number, *base.key])
