@@ -30,8 +30,8 @@ class DayFile:
 
     def __init__(self, directory: Path, day: date, first: int) -> None:
         self._directory = directory
-        self._path = file_name(day, first)
-        self._place = directory / self._path
+        self.path = file_name(day, first)
+        self._place = directory / self.path
         self._unfinished = self._place.with_name(f".{self._place.name}.part")
         self._day_directory().mkdir(exist_ok=True)
         self._out = _Hashed(self._unfinished)
@@ -59,7 +59,7 @@ class DayFile:
         sync_directory(self._day_directory())
         sync_directory(self._directory)
         return ArchivedFile(
-            path=self._path,
+            path=self.path,
             first=self._first,
             last=self._last,
             rows=self.count,
@@ -67,13 +67,14 @@ class DayFile:
             sha256=self._out.hexdigest(),
         )
 
-    def abandon(self) -> None:
-        """Take away what was written and has no name of its own yet."""
+    def abandon(self, *, is_named: bool) -> None:
+        """Take away what was written, unless a manifest names it."""
         self._out.discard()
         if self._writer is not None:
             self._writer.close()  # it ends a file that is not there any more
-        with contextlib.suppress(OSError):
-            self._unfinished.unlink(missing_ok=True)
+        for path in (self._unfinished,) if is_named else (self._unfinished, self._place):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # other files of the day are there
             self._day_directory().rmdir()
 

@@ -74,8 +74,9 @@ def file_name(day: date, first: int) -> str:
 
 
 def first_of(path: Path) -> int:
-    """The first position of a file of that name; a name that is not ours raises ValueError."""
-    return int(path.name.removeprefix("from-").removesuffix(".parquet"))
+    """The first position of a file of that name; zero, which no event has, where the name is not one of ours."""
+    digits = path.name.removeprefix("from-").removesuffix(".parquet")
+    return int(digits) if digits.isdecimal() else 0
 
 
 def has_data(directory: Path) -> bool:

@@ -170,11 +170,10 @@ class ArchiveExport:
     def _abandon(self) -> None:
         """Take away what was begun. The manifest is asked and not remembered: it may have been replaced just before
         the interrupt that ends this export."""
-        for file in self._open.values():
-            file.abandon()
         with suppress(OSError, ArchiveDamaged):
-            for path in list(strangers(self._directory, load(self._directory))):
-                path.unlink()
+            named = {file.path for file in load(self._directory).files}
+            for file in self._open.values():
+                file.abandon(is_named=file.path in named)
 
     def _not_written(self, problem: OSError) -> str:
         full = problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -136,11 +136,12 @@ def test_what_an_export_left_that_was_cut_off_is_written_anew_and_nothing_else_i
 def test_parquet_files_that_no_manifest_names_are_not_written_over(tmp_path: Path) -> None:
     log = a_log(500)
     ArchiveExport(log, tmp_path).run()
-    stray = parquet_files(tmp_path)[0].with_name(f"from-{7:019d}.parquet")
-    stray.write_bytes(b"PAR1")
-    with pytest.raises(ArchiveDamaged, match="not in its manifest"):
-        ArchiveExport(log, tmp_path).run()
-    stray.unlink()
+    for name in (f"from-{7:019d}.parquet", "from-elsewhere.parquet"):
+        stray = parquet_files(tmp_path)[0].with_name(name)
+        stray.write_bytes(b"PAR1")
+        with pytest.raises(ArchiveDamaged, match="not in its manifest"):
+            ArchiveExport(log, tmp_path).run()
+        stray.unlink()
     (tmp_path / "_manifest.json").unlink()
     with pytest.raises(ArchiveDamaged, match="is missing beside Parquet files"):
         ArchiveExport(log, tmp_path).run()
