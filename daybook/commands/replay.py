@@ -17,7 +17,7 @@ import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from daybook.commands import read_settings
+from daybook.commands import _what_if, read_settings
 from daybook.commands._questions import AsOf, as_of_help
 from daybook.logs import configure_logging
 from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, Session, session
@@ -46,6 +46,9 @@ view_argument = click.argument("name", metavar="VIEW")
 @click.group()
 def command() -> None:
     """Rebuild views from history, compare, swap, roll back."""
+
+
+command.add_command(_what_if.command)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,138 @@
+"""Builds that nobody else can see: temporary tables of one session, gone with it however it ends.
+
+A build of the database would have to be kept from readers and from the machine, and swept up after a kill. A temporary
+table is all of that by nature. Once the tables are made the session is read-only: PostgreSQL itself refuses to let it
+write to anything but them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from eventlog.connections import connect
+from projections.view import Rows, View
+from replay import tables
+from replay.builds import Build
+from replay.compare import Comparison, compare_here
+from replay.what_if.reading import Told, refused
+
+SPILL_ROWS = 50_000
+"""Rows that a build keeps in memory before it writes them to its table."""
+
+
+@dataclass(frozen=True)
+class SandboxBuild(Build):
+    """A build in a temporary table."""
+
+    @property
+    def table(self) -> str:
+        return f"pg_temp.{self.relation}"
+
+
+class Filling:
+    """Folds what it is told into a sandbox build; a listener of the pass."""
+
+    def __init__(self, connection: psycopg.Connection[Any], build: SandboxBuild) -> None:
+        self.build = build
+        self._connection = connection
+        self._rows: Rows = {}
+        self._spilled = False
+
+    @property
+    def topics(self) -> Collection[str]:
+        """What the view is folded from."""
+        return self.build.view.topics
+
+    def take(self, page: Sequence[Told]) -> None:
+        """Folds a page. Raises EventRefused."""
+        view, rows = self.build.view, self._rows
+        self._bring(page)
+        for told in page:
+            try:
+                view.fold(rows, told.fact)
+            except Exception as problem:
+                raise refused(f"view {view.name}", told, problem) from problem
+        if len(rows) >= SPILL_ROWS:
+            self.write()
+
+    def write(self) -> None:
+        """Puts the rows into the table."""
+        tables.write(self._connection, self.build, self._rows)
+        self._rows.clear()
+        self._spilled = True
+
+    def _bring(self, page: Sequence[Told]) -> None:
+        """Has the rows at hand that the page touches; nothing is in the table before it was first written."""
+        missing = [key for told in page for key in self._keys(told) if key not in self._rows]
+        if self._spilled:
+            self._rows.update(tables.load(self._connection, self.build, missing))
+        else:
+            self._rows.update(dict.fromkeys(missing))
+
+    def _keys(self, told: Told) -> Sequence[Any]:
+        view = self.build.view
+        try:
+            return view.keys(told.fact)
+        except Exception as problem:
+            raise refused(f"view {view.name}", told, problem) from problem
+
+
+class Sandbox:
+    """A session with pairs of builds: each view as it is, and as it would be."""
+
+    def __init__(self, connection: psycopg.Connection[Any], pairs: Sequence[tuple[View, View]]) -> None:
+        self._connection = connection
+        self.pairs: list[tuple[Filling, Filling]] = []
+        for place, (old, new) in enumerate(pairs):
+            first, second = (
+                SandboxBuild(view, number, "past", 0, f"what_if_{place}_{number}")
+                for number, view in enumerate((old, new), 1)
+            )
+            for build in (first, second):
+                _create(connection, build)
+            self.pairs.append((Filling(connection, first), Filling(connection, second)))
+        connection.execute("set session characteristics as transaction read only")
+
+    @property
+    def listeners(self) -> list[Filling]:
+        """All builds, to be told the history."""
+        return [filling for pair in self.pairs for filling in pair]
+
+    def compared(self, position: int, sides: tuple[str, str]) -> list[Comparison]:
+        """What differs in each view, once the history up to `position` was told."""
+        found = []
+        for first, second in self.pairs:
+            for filling in (first, second):
+                filling.write()
+                self._connection.execute(sql.SQL("analyze {}").format(_qualified(filling.build)))
+            with self._connection.transaction():
+                comparison = compare_here(self._connection, first.build, second.build, position)
+            comparison.sides = sides
+            found.append(comparison)
+        return found
+
+
+@contextlib.contextmanager
+def sandbox(database_url: str, pairs: Sequence[tuple[View, View]]) -> Iterator[Sandbox]:
+    """A sandbox for as long as a block lasts; what it held is dropped at the end, also by the death of this process."""
+    with connect(database_url) as connection:
+        yield Sandbox(connection, pairs)
+
+
+def _create(connection: psycopg.Connection[Any], build: SandboxBuild) -> None:
+    columns = [
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in build.view.columns.items()
+    ]
+    key = sql.SQL("primary key ({})").format(sql.SQL(", ").join(map(sql.Identifier, build.view.key)))
+    statement = sql.SQL("create temporary table {} ({})")
+    connection.execute(statement.format(_qualified(build), sql.SQL(", ").join([*columns, key])))
+
+
+def _qualified(build: SandboxBuild) -> sql.Identifier:
+    return sql.Identifier("pg_temp", build.relation)

@@ -1,0 +1,60 @@
+"""`daybook replay what-if` from the command line: the answer as text, JSON and a page, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daybook.settings import Settings
+from eventlog.application import EventLog
+from eventlog.postgres import PostgresRecorder
+from tests.e2e.test_ledger_commands import Shell
+from tests.replay.history import MERCHANT, History
+
+
+@pytest.fixture
+def last(database_url: str) -> Iterator[int]:
+    """A few captured orders; the last position."""
+    log = EventLog(PostgresRecorder(database_url))
+    history = History(log)
+    history.open_wallets(2)
+    history.write(40)
+    position = log.log_recorder.max_notification_id()
+    assert position is not None
+    yield position
+    log.close()
+
+
+@pytest.fixture
+def shell(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.syspath_prepend(tmp_path)
+    return Shell(Settings(home=tmp_path / "home", database_url=database_url))
+
+
+def test_other_fees_are_told_on_the_terminal_as_json_and_as_a_page(shell: Shell, last: int, tmp_path: Path) -> None:
+    (tmp_path / "no_fees.py").write_text('FEES = {"*": 0}\n', encoding="utf-8")
+    page = tmp_path / "page.html"
+    text = shell.run("replay", "what-if", "--with", "no_fees", "--html", str(page))
+    assert "would be charged otherwise" in text
+    assert "0.00 EUR" in text
+    assert MERCHANT in page.read_text(encoding="utf-8")
+    facts = shell.facts("replay", "what-if", "--with", "no_fees")
+    assert (facts["with"], facts["until"], facts["views"], facts["postings"]) == ("no_fees", str(last), [], None)
+    (seller,) = facts["fees"]["sellers"]
+    assert seller["after_minor"] == 0 < seller["before_minor"] == -seller["difference_minor"]
+    assert shell.facts("replay", "what-if", "--with", "no_fees", "--until", "0")["fees"]["sellers"] == []
+
+
+def test_what_cannot_be_asked_is_named(shell: Shell, last: int, tmp_path: Path) -> None:
+    (tmp_path / "failing_fees.py").write_text("def commission_bps(event, book):\n    return -1\n", encoding="utf-8")
+    refused = shell.run("replay", "what-if", "--with", "failing_fees", status=1)
+    assert "commission_bps of failing_fees cannot take payment-order.captured.v1 at position" in refused
+    for arguments, named in (
+        (("--with", "not_there_at_all"), "No module named"),
+        (("--with", "failing_fees", "--view", "balances"), "has no view 'balances'"),
+        (("--with", "failing_fees", "--until", str(last + 2**50)), "--until: the log has come to position"),
+        ((), "--with"),
+    ):
+        assert named in shell.run("replay", "what-if", *arguments, status=2)
