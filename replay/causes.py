@@ -59,6 +59,7 @@ def _note(
             if difference is None:
                 continue
             difference.cause_count += 1
+            difference.last_cause = row.position
             if len(difference.causes) < CAUSES_KEPT:
                 difference.causes.append(Cause(row.position, row.topic, row.recorded_at))
 

@@ -53,6 +53,7 @@ class Difference:
     merchant: str | None
     causes: list[Cause] = field(default_factory=list)
     cause_count: int = 0
+    last_cause: int | None = None
 
 
 @dataclass

@@ -31,7 +31,9 @@ select count(distinct stream_id) from views.parked p
  where view = %(view)s and build = %(coming)s and discarded is null and not exists (
        select 1 from views.parked o where o.view = %(view)s and o.build = %(going)s and o.stream_id = p.stream_id)
 """
-SET_STATE = "update views.builds set state = %s, updated_at = clock_timestamp() where view = %s and build = %s"
+SET_STATE = """
+update views.builds set state = %s, read_until = %s, updated_at = clock_timestamp() where view = %s and build = %s
+"""
 
 
 class BuildNotReady(RuntimeError):
@@ -117,11 +119,11 @@ def _exchanged(connection: psycopg.Connection[Any], coming: Build, going: Build)
                 f"view {view.name}: build {coming.number} stands at {standing.get(coming.number)} and the live build"
                 f" {going.number} at {standing.get(going.number)}; is the process `views` running?"
             )
-        connection.execute(SET_STATE, ["kept", *going.key])
-        connection.execute(SET_STATE, ["live", *coming.key])
+        position = int(standing[coming.number])
+        connection.execute(SET_STATE, ["kept", position, *going.key])
+        connection.execute(SET_STATE, ["live", None, *coming.key])
         began = time.perf_counter()
         _show(connection, coming)
-        position = int(standing[coming.number])
     return Swapped(view.name, coming.number, going.number, position, 1000 * (time.perf_counter() - began))
 
 

@@ -63,7 +63,9 @@ def what_if(
         listeners: list[Listener] = [one for one in (postings, fees) if one is not None]
         listeners += box.listeners if box is not None else []
         answer.events = tell(history, decode, listeners, end)
-        answer.views = box.compared(end, ("now", changes.module)) if box is not None else []
+        if box is not None:
+            box.settle()
+            answer.views = box.compared(end, ("now", changes.module))
     for comparison, pair in zip(answer.views, pairs, strict=True):
         add_causes(comparison, pair, history, decode, history.read_streams)
     answer.postings = None if postings is None else postings.result()

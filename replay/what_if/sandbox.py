@@ -87,7 +87,7 @@ class Sandbox:
     """A session with pairs of builds: each view as it is, and as it would be."""
 
     def __init__(self, connection: psycopg.Connection[Any], pairs: Sequence[tuple[View, View]]) -> None:
-        self._connection = connection
+        self.connection = connection
         self.pairs: list[tuple[Filling, Filling]] = []
         for place, (old, new) in enumerate(pairs):
             first, second = (
@@ -104,15 +104,18 @@ class Sandbox:
         """All builds, to be told the history."""
         return [filling for pair in self.pairs for filling in pair]
 
+    def settle(self) -> None:
+        """Ends the telling: all rows are in their tables, ready to be asked."""
+        for filling in self.listeners:
+            filling.write()
+            self.connection.execute(sql.SQL("analyze {}").format(_qualified(filling.build)))
+
     def compared(self, position: int, sides: tuple[str, str]) -> list[Comparison]:
-        """What differs in each view, once the history up to `position` was told."""
+        """What differs in each view, once the history up to `position` was told and settled."""
         found = []
         for first, second in self.pairs:
-            for filling in (first, second):
-                filling.write()
-                self._connection.execute(sql.SQL("analyze {}").format(_qualified(filling.build)))
-            with self._connection.transaction():
-                comparison = compare_here(self._connection, first.build, second.build, position)
+            with self.connection.transaction():
+                comparison = compare_here(self.connection, first.build, second.build, position)
             comparison.sides = sides
             found.append(comparison)
         return found

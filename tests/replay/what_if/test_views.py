@@ -66,8 +66,9 @@ def test_what_the_sandbox_folds_is_what_the_machine_folded(history: History, log
     pairs = [(view, view) for view in views().values()]
     with sandbox(database_url, pairs) as box:
         tell(log.log_recorder, log.log_mapper.decode, box.listeners, log.log_recorder.max_notification_id() or 0)
+        box.settle()
         assert all(found.equal for found in box.compared(0, ("a", "b")))
-        folded = {filling.build.view.name: digest(box._connection, filling.build) for filling, _ in box.pairs}
+        folded = {filling.build.view.name: digest(box.connection, filling.build) for filling, _ in box.pairs}
     assert folded == digests(database_url)
 
 
@@ -95,7 +96,7 @@ def test_the_session_of_the_sandbox_can_write_to_nothing_else(history: History, 
     with sandbox(database_url, []) as box:
         for forbidden in ("delete from views.balances_v1", "create table views.own (id int)", APPEND):
             with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-                box._connection.execute(forbidden)
+                box.connection.execute(forbidden)
 
 
 BLOCKING = """

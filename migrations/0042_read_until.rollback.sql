@@ -1,0 +1,1 @@
+alter table views.builds drop column read_until;
