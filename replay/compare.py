@@ -141,7 +141,7 @@ def _compared(
     )
     money = money_columns(first.view) | money_columns(second.view)
     for difference in _differences(connection, first, second):
-        _add(found, difference, money)
+        add_difference(found, difference, money)
         if len(found.differences) < kept_rows:
             found.differences.append(difference)
     return found
@@ -152,7 +152,8 @@ def money_columns(view: View) -> set[str]:
     return {column for column in view.columns if column.endswith("_minor")}
 
 
-def _add(found: Comparison, difference: Difference, money: set[str]) -> None:
+def add_difference(found: Comparison, difference: Difference, money: set[str]) -> None:
+    """Counts a row that differs, and sums its columns of money."""
     setattr(found, difference.change, getattr(found, difference.change) + 1)
     for column, (before, after) in difference.columns.items():
         found.columns[column] = found.columns.get(column, 0) + 1

@@ -170,12 +170,13 @@ def _summaries(found: Comparison) -> list[tuple[str, tuple[str, ...], list[tuple
 def _values(difference: Difference) -> list[tuple[str, str, str]]:
     currency = difference.currency
     return [
-        (name, _shown(name, before, currency), _shown(name, after, currency))
+        (name, shown_value(name, before, currency), shown_value(name, after, currency))
         for name, (before, after) in difference.columns.items()
     ]
 
 
-def _shown(column: str, value: Any, currency: str | None) -> str:
+def shown_value(column: str, value: Any, currency: str | None) -> str:
+    """A column's value as people read it: money as money, moments to the second."""
     if value is None:
         return "-"
     if column.endswith("_minor") and currency and isinstance(value, int):

@@ -21,6 +21,7 @@ from xdist.scheduler import LoadScopeScheduling
 from daybook.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresFailed
 from daybook.migrate import migrate
 
+pytest_plugins = ["replay.testing"]
 ROOT = Path(__file__).resolve().parent.parent
 # Begun first, so that no test process is left with one of these at the end while the others have nothing to do.
 LONGEST = ("tests/faults/test_processes_killed.py", "tests/e2e/", "tests/docs/")

@@ -17,7 +17,7 @@ import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from daybook.commands import _corrections, _what_if, read_settings
+from daybook.commands import _corrections, _record, _what_if, read_settings
 from daybook.commands._questions import AsOf, as_of_help
 from daybook.logs import configure_logging
 from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, Session, session
@@ -50,6 +50,7 @@ def command() -> None:
 
 command.add_command(_what_if.command)
 command.add_command(_corrections.command)
+command.add_command(_record.command)
 
 
 @contextlib.contextmanager

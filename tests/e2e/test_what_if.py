@@ -1,4 +1,4 @@
-"""`daybook replay what-if` from the command line: the answer as text, JSON and a page, and what it refuses."""
+"""`daybook replay what-if` and `record` from the command line: answers as text, JSON and a page, and refusals."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from daybook.settings import Settings
 from eventlog.application import EventLog
 from eventlog.postgres import PostgresRecorder
+from replay.recorded import RecordedHistory
 from tests.e2e.test_ledger_commands import Shell
 from tests.replay.history import MERCHANT, History
 
@@ -58,3 +59,13 @@ def test_what_cannot_be_asked_is_named(shell: Shell, last: int, tmp_path: Path) 
         ((), "--with"),
     ):
         assert named in shell.run("replay", "what-if", *arguments, status=2)
+
+
+def test_a_history_is_recorded_for_tests_and_none_is_overwritten(shell: Shell, last: int, tmp_path: Path) -> None:
+    file = tmp_path / "history.jsonl"
+    recorded = shell.facts("replay", "record", str(file))
+    assert recorded["events"] == len(RecordedHistory(file).rows) > 40
+    assert RecordedHistory(file).max_notification_id() == last
+    assert "is there already" in shell.run("replay", "record", str(file), status=2)
+    assert "No such file" in shell.run("replay", "record", str(tmp_path / "nowhere" / "x"), status=2)
+    assert "0 events in" in shell.run("replay", "record", str(tmp_path / "none.jsonl"), "--until", "0")
