@@ -34,7 +34,7 @@ from replay.compare import Comparison, compare_here, level, merchant_of
 from replay.correction_sums import Moved, moved, template_columns
 from replay.what_if.answer import History
 from replay.what_if.reading import tell
-from replay.what_if.sandbox import sandbox
+from replay.what_if.sandbox import Pair, sandbox, set_aside
 
 KEPT_ROWS = 100_000
 """Rows that differ whose events are looked up; the amounts are over all of them."""
@@ -117,8 +117,10 @@ def draft_corrections(
         )
     with connect(database_url) as connection:
         wrong, right = _builds(connection, view)
+        aside = _aside(connection, wrong, right)
         end = until if until is not None else _paid_until(connection, wrong)
-    with _tables(database_url, history, decode, wrong, right, end) as (connection, first, second, position):
+    pair = Pair(wrong.view, right.view, *aside)
+    with _tables(database_url, history, decode, (wrong, right), pair, end) as (connection, first, second, position):
         sums = moved(connection, view, first, second, book)
         found = compare_here(connection, first, second, position, kept_rows=KEPT_ROWS)
     add_causes(found, [wrong.view, right.view], history, decode, history.read_streams)
@@ -169,6 +171,18 @@ def _builds(connection: psycopg.Connection[Any], view: View) -> tuple[Build, Bui
     return wrong, right
 
 
+def _aside(connection: psycopg.Connection[Any], wrong: Build, right: Build) -> tuple[frozenset[int], frozenset[int]]:
+    """The events that each build has parked. Raises NotCorrectable where the right one lacks some that the wrong one
+    has: money would be taken back for them."""
+    of_wrong, of_right = set_aside(connection, wrong), set_aside(connection, right)
+    if lacks := len(of_right - of_wrong):
+        raise NotCorrectable(
+            f"{right.name} set {lacks} events aside that build {wrong.number} took, so its numbers are not right yet:"
+            " see `daybook parked`"
+        )
+    return of_wrong, of_right
+
+
 def _paid_until(connection: psycopg.Connection[Any], wrong: Build) -> int | None:
     """Up to where a kept build was read; None for one that is live."""
     if wrong.state == "live":
@@ -183,14 +197,19 @@ def _paid_until(connection: psycopg.Connection[Any], wrong: Build) -> int | None
 
 @contextlib.contextmanager
 def _tables(
-    database_url: str, history: History, decode: Callable[[Recorded], Any], wrong: Build, right: Build, end: int | None
+    database_url: str,
+    history: History,
+    decode: Callable[[Recorded], Any],
+    compared: tuple[Build, Build],
+    pair: Pair,
+    end: int | None,
 ) -> Iterator[tuple[psycopg.Connection[Any], Build, Build, int]]:
     """Both builds in one snapshot: as they stand, or folded anew up to `end`."""
     if end is None:
-        with level(database_url, wrong, right) as (connection, position):
-            yield connection, wrong, right, position
+        with level(database_url, *compared) as (connection, position):
+            yield connection, *compared, position
         return
-    with sandbox(database_url, [(wrong.view, right.view)]) as box:
+    with sandbox(database_url, [pair]) as box:
         tell(history, decode, box.listeners, end)
         box.settle()
         ((first, second),) = box.pairs

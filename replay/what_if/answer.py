@@ -21,7 +21,7 @@ from replay.what_if.changes import Changes, ModuleUnusable
 from replay.what_if.fee_difference import FeeComparison, FeeDifference
 from replay.what_if.posting_difference import PostingComparison, PostingDifference
 from replay.what_if.reading import Listener, tell
-from replay.what_if.sandbox import Sandbox, sandbox
+from replay.what_if.sandbox import Pair, Sandbox, sandbox, set_aside
 
 
 class History(LogReader, Protocol):
@@ -33,11 +33,12 @@ class History(LogReader, Protocol):
 @dataclass
 class Answer:
     """What would have been otherwise, by all events up to `until`. A part that the module does not change is None, or
-    empty."""
+    empty. `left_out` counts the events that the live build of a view has parked, and that are kept from both."""
 
     module: str
     until: int
     events: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
     views: list[Comparison] = field(default_factory=list)
     postings: PostingDifference | None = None
     fees: list[FeeDifference] | None = None
@@ -65,21 +66,24 @@ def what_if(
         answer.events = tell(history, decode, listeners, end)
         if box is not None:
             box.settle()
+            answer.left_out = {first.build.view.name: first.left_out for first, _ in box.pairs if first.left_out}
             answer.views = box.compared(end, ("now", changes.module))
     for comparison, pair in zip(answer.views, pairs, strict=True):
-        add_causes(comparison, pair, history, decode, history.read_streams)
+        add_causes(comparison, [pair.first, pair.second], history, decode, history.read_streams)
     answer.postings = None if postings is None else postings.result()
     answer.fees = None if fees is None else fees.result()
     return answer
 
 
-def _pairs(database_url: str, views: Sequence[View]) -> list[tuple[View, View]]:
+def _pairs(database_url: str, views: Sequence[View]) -> list[Pair]:
     """Each changed view with the one that is in force: the code of the live build, else the newest there is."""
     pairs = []
     with connect(database_url) as connection:
         for new in views:
+            aside: frozenset[int] = frozenset()
             try:
-                old = builds.find(connection, new.name, "live").view
+                live = builds.find(connection, new.name, "live")
+                old, aside = live.view, set_aside(connection, live)
             except NoSuchBuild:
                 old = registry.view(new.name)
             if tuple(old.key) != tuple(new.key):
@@ -87,5 +91,5 @@ def _pairs(database_url: str, views: Sequence[View]) -> list[tuple[View, View]]:
                     f"--with: view {new.name} has the key ({', '.join(new.key)}) and not ({', '.join(old.key)}) as now:"
                     " no row of one is a row of the other"
                 )
-            pairs.append((old, new))
+            pairs.append(Pair(old, new, aside, aside))
     return pairs

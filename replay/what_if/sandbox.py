@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -22,6 +22,7 @@ from replay.builds import Build
 from replay.compare import Comparison, compare_here
 from replay.what_if.reading import Told, refused
 
+PARKED = "select position from views.parked where view = %s and build = %s"
 SPILL_ROWS = 50_000
 """Rows that a build keeps in memory before it writes them to its table."""
 
@@ -36,10 +37,13 @@ class SandboxBuild(Build):
 
 
 class Filling:
-    """Folds what it is told into a sandbox build; a listener of the pass."""
+    """Folds what it is told into a sandbox build; a listener of the pass. Events at the positions of `aside` are left
+    out: the build in force has set them aside too."""
 
-    def __init__(self, connection: psycopg.Connection[Any], build: SandboxBuild) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], build: SandboxBuild, aside: frozenset[int]) -> None:
         self.build = build
+        self.left_out = 0
+        self._aside = aside
         self._connection = connection
         self._rows: Rows = {}
         self._spilled = False
@@ -52,6 +56,9 @@ class Filling:
     def take(self, page: Sequence[Told]) -> None:
         """Folds a page. Raises EventRefused."""
         view, rows = self.build.view, self._rows
+        wanted = [told for told in page if told.fact.position not in self._aside]
+        self.left_out += len(page) - len(wanted)
+        page = wanted
         self._bring(page)
         for told in page:
             try:
@@ -83,20 +90,29 @@ class Filling:
             raise refused(f"view {view.name}", told, problem) from problem
 
 
-class Sandbox:
-    """A session with pairs of builds: each view as it is, and as it would be."""
+class Pair(NamedTuple):
+    """A view as it is and as it would be, and the positions of events that are kept from each."""
 
-    def __init__(self, connection: psycopg.Connection[Any], pairs: Sequence[tuple[View, View]]) -> None:
+    first: View
+    second: View
+    first_aside: frozenset[int] = frozenset()
+    second_aside: frozenset[int] = frozenset()
+
+
+class Sandbox:
+    """A session with pairs of builds."""
+
+    def __init__(self, connection: psycopg.Connection[Any], pairs: Sequence[Pair]) -> None:
         self.connection = connection
         self.pairs: list[tuple[Filling, Filling]] = []
-        for place, (old, new) in enumerate(pairs):
+        for place, (old, new, *aside) in enumerate(pairs):
             first, second = (
                 SandboxBuild(view, number, "past", 0, f"what_if_{place}_{number}")
                 for number, view in enumerate((old, new), 1)
             )
             for build in (first, second):
                 _create(connection, build)
-            self.pairs.append((Filling(connection, first), Filling(connection, second)))
+            self.pairs.append((Filling(connection, first, aside[0]), Filling(connection, second, aside[1])))
         connection.execute("set session characteristics as transaction read only")
 
     @property
@@ -122,10 +138,16 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def sandbox(database_url: str, pairs: Sequence[tuple[View, View]]) -> Iterator[Sandbox]:
+def sandbox(database_url: str, pairs: Sequence[Pair]) -> Iterator[Sandbox]:
     """A sandbox for as long as a block lasts; what it held is dropped at the end, also by the death of this process."""
     with connect(database_url) as connection:
         yield Sandbox(connection, pairs)
+
+
+def set_aside(connection: psycopg.Connection[Any], build: Build) -> frozenset[int]:
+    """The positions of the events that a build has parked, whether they wait or were given up: just those are not in
+    its rows."""
+    return frozenset(position for (position,) in connection.execute(PARKED, [*build.key]).fetchall())
 
 
 def _create(connection: psycopg.Connection[Any], build: SandboxBuild) -> None:

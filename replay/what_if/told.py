@@ -16,9 +16,10 @@ from replay.what_if.answer import Answer
 from replay.what_if.fee_difference import FeeDifference
 from replay.what_if.posting_difference import PostingDifference
 
-ROWS_SHOWN = 20
+ROWS_SHOWN = 50
 ROWS_ON_PAGE = 2_000
 CAUSES_SHOWN = 3
+CAUSES = "events behind it"
 
 Rows = list[tuple[str, ...]]
 Section = tuple[str, tuple[str, ...], Rows]
@@ -31,6 +32,7 @@ def facts(answer: Answer) -> dict[str, Any]:
         "with": answer.module,
         "until": str(answer.until),
         "events": answer.events,
+        "left_out": answer.left_out,
         "views": [report.facts(found) for found in answer.views],
         "postings": None if answer.postings is None else _posting_facts(answer.postings),
         "fees": None if answer.fees is None else _fee_facts(answer.fees),
@@ -81,10 +83,14 @@ def show(answer: Answer, console: Console) -> None:
     """A headline and tables per part; long tables are cut and say so."""
     for found in answer.views:
         report.show(found, console)
+        if found.view in answer.left_out:
+            console.print(_left_out(answer, found.view), markup=False, highlight=False)
     for headline, sections in _parts(answer):
         console.print(headline, markup=False, highlight=False)
         for title, header, rows in sections:
-            table = Table(*header, title=title, title_justify="left")
+            table = Table(title=title, title_justify="left")
+            for name in header:  # the events may take several lines; an address that is cut is of no use
+                table.add_column(name, no_wrap=name != CAUSES, overflow="fold")
             for row in rows[:ROWS_SHOWN]:
                 table.add_row(*row)
             console.print(table)
@@ -96,6 +102,7 @@ def show(answer: Answer, console: Console) -> None:
 def page(answer: Answer) -> str:
     """One self-contained page, to be mailed."""
     parts = [report.section(found) for found in answer.views]
+    parts += [f"<p>{escape(_left_out(answer, view))}</p>" for view in answer.left_out]
     for headline, sections in _parts(answer):
         parts.append(f"<p>{escape(headline)}</p>")
         for title, header, rows in sections:
@@ -103,6 +110,10 @@ def page(answer: Answer) -> str:
             if len(rows) > ROWS_ON_PAGE:
                 parts.append(f"<p>{len(rows) - ROWS_ON_PAGE:,} more are not listed here.</p>")
     return report.document(f"What if: {answer.module}, up to position {answer.until}", "".join(parts))
+
+
+def _left_out(answer: Answer, view: str) -> str:
+    return f"{view}: {answer.left_out[view]:,} events are left out, as the live build has parked them"
 
 
 def _parts(answer: Answer) -> Iterator[tuple[str, list[Section]]]:
@@ -131,7 +142,7 @@ def _posting_part(found: PostingDifference) -> tuple[str, list[Section]]:
         for merchant, currencies in sorted(found.merchants.items())
         for currency, owed in sorted(currencies.items())
     ]
-    header = ("book", "account", "now", "then", "difference", "events behind it")
+    header = ("book", "account", "now", "then", "difference", CAUSES)
     sections: list[Section] = [("Accounts, + is a debit", header, accounts)] if accounts else []
     sections += [("Owed to merchants, then minus now", ("merchant", "difference"), merchants)] if merchants else []
     return headline, sections
@@ -154,7 +165,7 @@ def _fee_part(found: Sequence[FeeDifference]) -> tuple[str, list[Section]]:
         (currency, amount(before, currency), amount(after, currency), amount(after - before, currency, signed=True))
         for currency, (before, after) in _totals(found)
     ]
-    header = ("book", "seller", "gross", "now", "then", "difference", "events behind it")
+    header = ("book", "seller", "gross", "now", "then", "difference", CAUSES)
     sections: list[Section] = [("Commissions", ("currency", "now", "then", "difference"), totals)] if totals else []
     sections += [("Commissions by seller", header, sellers)] if sellers else []
     return headline, sections

@@ -16,8 +16,8 @@ from eventlog.application import EventLog
 from eventlog.connections import connect
 from ledger.adjustments import Adjustments
 from projections.registry import add_modules, view
-from replay import swap
-from replay.builds import NoSuchBuild
+from replay import parked, swap
+from replay.builds import NoSuchBuild, find
 from replay.correction_sums import Moved
 from replay.corrections import (
     Corrections,
@@ -172,6 +172,21 @@ def test_what_cannot_be_corrected_is_refused_with_the_reason(
     swap.drop(database_url, "earnings", 2)
     with pytest.raises(NoSuchBuild, match="has no kept build"):
         draft()
+
+
+def test_a_build_that_set_events_aside_is_not_taken_for_the_right_one(
+    mended: History, log: EventLog, database_url: str, draft: Drafting
+) -> None:
+    wanted = draft().drafts
+    (row,) = log.log_recorder.read(0, 1, topics=["payment-order.captured.v1"])
+    with connect(database_url) as connection:
+        parked.park(connection, find(connection, "earnings", number=2), row, "test")
+        with pytest.raises(NotCorrectable, match="earnings build 2 set 1 events aside that build 1 took"):
+            draft()
+        parked.park(connection, find(connection, "earnings", number=1), row, "test")
+    assert draft().drafts == wanted
+    (part,) = draft(until=log.log_recorder.max_notification_id()).drafts
+    assert part.lines[1].amount_minor <= wanted[0].lines[1].amount_minor
 
 
 def test_a_build_without_the_columns_and_an_account_outside_of_the_chart_are_refused(

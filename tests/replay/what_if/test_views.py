@@ -8,18 +8,21 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from eventlog.application import EventLog
 from eventlog.connections import connect
+from eventlog.mapper import stored_row
 from projections.registry import views
 from replay import builds
 from replay.digest import digest
+from replay.fill import EventRefused
 from replay.what_if.reading import tell
-from replay.what_if.sandbox import sandbox
-from tests.replay.history import MERCHANT, History
+from replay.what_if.sandbox import Pair, sandbox
+from tests.replay.history import MERCHANT, History, catch_up
 from tests.replay.what_if.asking import Asking, Writing, captures, digests, shown
 
 TEMPORARY = """
@@ -63,13 +66,28 @@ def test_every_view_of_ours_is_equal_to_itself_in_the_sandbox(
 
 
 def test_what_the_sandbox_folds_is_what_the_machine_folded(history: History, log: EventLog, database_url: str) -> None:
-    pairs = [(view, view) for view in views().values()]
+    pairs = [Pair(view, view) for view in views().values()]
     with sandbox(database_url, pairs) as box:
         tell(log.log_recorder, log.log_mapper.decode, box.listeners, log.log_recorder.max_notification_id() or 0)
         box.settle()
         assert all(found.equal for found in box.compared(0, ("a", "b")))
         folded = {filling.build.view.name: digest(box.connection, filling.build) for filling, _ in box.pairs}
     assert folded == digests(database_url)
+
+
+def test_what_the_live_build_has_parked_is_left_out_and_said(
+    history: History, log: EventLog, database_url: str, ask: Asking, written: Writing
+) -> None:
+    bad = stored_row(UUID(int=7), 2, "payment-order.expired.v1", b'{"timestamp": "2026-01-01T00:00:00Z"}')
+    log.log_recorder.insert_events([bad])
+    catch_up(log, database_url)
+    answer = ask(written("same_orders", "from projections.payment_orders import VIEW\n"))
+    assert (answer.left_out, answer.views[0].equal) == ({"payment_orders": 1}, True)
+    assert "payment_orders: 1 events are left out" in shown(answer)
+    with connect(database_url) as connection:
+        connection.execute("delete from views.parked")
+    with pytest.raises(EventRefused, match=r"view payment_orders cannot take payment-order\.expired\.v1"):
+        ask("same_orders")
 
 
 def test_nothing_is_written_and_nothing_live_changes(
