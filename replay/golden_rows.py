@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,19 @@ from uuid import UUID
 import msgspec
 
 from eventlog.mapper import LogMapper
+from eventlog.recorded import Recorded
 from projections.view import Fact, Key, Row, Rows, View
 from replay.causes import add_causes
 from replay.compare import Change, Comparison, Difference, add_difference, merchant_of, money_columns
 from replay.fill import EventRefused
 from replay.recorded import RecordedHistory
-from replay.report import shown_value
+from replay.report import amount, shown_value
 
 ROWS_TOLD = 20
+LEFT_OUT_MAX = 50
 CAUSES_TOLD = 3
+LEFT_OUT = "left out: stream"
+"""What a line of a file says that is no row; no column has a name with spaces."""
 # What JSON has no type for; all else comes back from a file as it went in.
 _TYPES: dict[str, Any] = {
     "uuid": UUID | None,
@@ -29,14 +34,57 @@ _TYPES: dict[str, Any] = {
 }
 
 
-def replayed_rows(history: RecordedHistory, view: View) -> list[Row]:
-    """What the view makes of the history now, in the order of the key as text. Raises EventRefused, naming the event
-    that the code, or the view, cannot take."""
+@dataclass
+class Outcome:
+    """What a view makes of a history: its rows in the order of the key as text, and the streams that it cannot take,
+    each with the position from which on it is left out, as the machine leaves them out. `problems` says why."""
+
+    rows: list[Row]
+    left_out: dict[UUID, int] = field(default_factory=dict)
+    problems: dict[UUID, str] = field(default_factory=dict)
+
+
+class _Refused(Exception):
+    """An event that the view, or the code, cannot take."""
+
+    def __init__(self, view: View, row: Recorded, problem: Exception) -> None:
+        self.row = row
+        super().__init__(
+            f"view {view.name} cannot take {row.topic} at position {row.position}, version {row.version} of stream"
+            f" {row.stream_id}: {str(problem) or type(problem).__name__}"
+        )
+
+
+def replay(history: RecordedHistory, view: View) -> Outcome:
+    """Folds the history; where an event is refused it begins again without that stream's rest, since nobody can say
+    what was done halfway. Raises EventRefused when more than a few streams are refused: that is a view that is broken.
+    """
+    found = Outcome([])
+    while (rows := _tried(history, view, found)) is None:
+        if len(found.left_out) > LEFT_OUT_MAX:
+            more = f"; {LEFT_OUT_MAX} streams before it were refused too"
+            raise EventRefused(list(found.problems.values())[-1] + more)
+    made = [_typed(view, msgspec.to_builtins(view.written(dict(row)))) for row in rows.values() if row is not None]
+    found.rows = sorted(made, key=lambda row: [str(row[column]) for column in view.key])
+    return found
+
+
+def _tried(history: RecordedHistory, view: View, found: Outcome) -> Rows | None:
+    """The rows; None when one more stream has to be left out."""
+    try:
+        return _folded(history, view, found.left_out)
+    except _Refused as refused:
+        found.left_out[refused.row.stream_id] = refused.row.position
+        found.problems[refused.row.stream_id] = str(refused)
+        return None
+
+
+def _folded(history: RecordedHistory, view: View, left_out: Mapping[UUID, int]) -> Rows:
     rows: Rows = {}
     decode = LogMapper().decode
     topics = frozenset(view.topics)
     for row in history.rows:
-        if row.topic not in topics:
+        if row.topic not in topics or row.position >= left_out.get(row.stream_id, row.position + 1):
             continue
         try:
             fact = Fact(row.position, row.book, row.stream_id, row.version, row.recorded_at, decode(row))
@@ -44,23 +92,26 @@ def replayed_rows(history: RecordedHistory, view: View) -> list[Row]:
                 rows.setdefault(key, None)
             view.fold(rows, fact)
         except Exception as problem:
-            raise EventRefused(
-                f"view {view.name} cannot take {row.topic} at position {row.position}, version {row.version} of stream"
-                f" {row.stream_id}: {str(problem) or type(problem).__name__}"
-            ) from problem
-    found = [_typed(view, msgspec.to_builtins(view.written(dict(row)))) for row in rows.values() if row is not None]
-    return sorted(found, key=lambda row: [str(row[column]) for column in view.key])
+            raise _Refused(view, row, problem) from problem
+    return rows
 
 
-def write_rows(path: Path, view: View, rows: Iterable[Row]) -> None:
-    """A line per row, so that a change of the file shows which rows changed."""
-    lines = [msgspec.json.encode({column: row[column] for column in view.columns}) for row in rows]
-    path.write_bytes(b"".join(line + b"\n" for line in lines))
+def write_outcome(path: Path, view: View, found: Outcome) -> None:
+    """A line per row, so that a change of the file shows which rows changed; then a line per stream left out."""
+    lines: list[Any] = [{column: row[column] for column in view.columns} for row in found.rows]
+    lines += [{LEFT_OUT: stream, "position": str(position)} for stream, position in found.left_out.items()]
+    path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
 
 
-def read_rows(path: Path, view: View) -> list[Row]:
-    """The rows as they were written; a column that the view has since lost is left as it is."""
-    return [_typed(view, msgspec.json.decode(line)) for line in path.read_bytes().splitlines()]
+def read_outcome(path: Path, view: View) -> Outcome:
+    """What was written; a column that the view has since lost is left as it is."""
+    found = Outcome([])
+    for line in map(msgspec.json.decode, path.read_bytes().splitlines()):
+        if LEFT_OUT in line:
+            found.left_out[UUID(line[LEFT_OUT])] = int(line["position"])
+        else:
+            found.rows.append(_typed(view, line))
+    return found
 
 
 def _typed(view: View, row: Row) -> Row:
@@ -101,12 +152,25 @@ def _difference(view: View, key: Key, before: Row | None, after: Row | None) -> 
     return Difference(key, change, columns, seen.get("currency"), merchant_of(seen))
 
 
-def told(view: View, found: Comparison) -> str:
-    """The comparison as the message of a failing test."""
+def told(history: RecordedHistory, view: View, golden: Outcome, outcome: Outcome) -> str | None:
+    """The message of a failing test: streams that are taken no longer, or now, and rows that differ with what is
+    behind them. None when all is as it was."""
+    lines = [
+        outcome.problems.get(stream, f"view {view.name} takes stream {stream} now, which it had left out")
+        for stream in {**golden.left_out, **outcome.left_out}
+        if golden.left_out.get(stream) != outcome.left_out.get(stream)
+    ]
+    found = compared_rows(history, view, golden.rows, outcome.rows)
+    if not found.equal:
+        lines += _difference_lines(view, found)
+    return "\n".join(lines) or None
+
+
+def _difference_lines(view: View, found: Comparison) -> list[str]:
     counts = f"{found.changed} rows changed, {found.added} added, {found.removed} removed (of {found.rows_first})"
     lines = [f"view {found.view}: {counts}"]
     for currency, sums in sorted(found.money.items()):
-        amounts = (f"{column} {shown_value(column, sums[column], currency)}" for column in sorted(sums))
+        amounts = (f"{column} {amount(sums[column], currency, signed=True)}" for column in sorted(sums))
         lines.append(f"  in all, replayed minus recorded: {', '.join(amounts)}")
     for difference in found.differences[:ROWS_TOLD]:
         key = ", ".join(f"{name} {part}" for name, part in zip(view.key, difference.key, strict=True))
@@ -117,7 +181,7 @@ def told(view: View, found: Comparison) -> str:
         lines.append(f"    {_causes(difference)}")
     if found.total > ROWS_TOLD:
         lines.append(f"  and {found.total - ROWS_TOLD} more rows")
-    return "\n".join(lines)
+    return lines
 
 
 def _causes(difference: Difference) -> str:

@@ -22,7 +22,8 @@ from eventlog.mapper import stored_row
 from eventlog.memory import MemoryRecorder
 from projections.registry import view, views
 from replay.builds import find
-from replay.golden_rows import write_rows
+from replay.fill import EventRefused
+from replay.golden_rows import Outcome, replay, write_outcome
 from replay.golden_states import replayed_states, write_states
 from replay.recorded import HistoryUnreadable, RecordedHistory, record
 from replay.testing import HistoryDiffers, assert_same_rows, assert_same_states, replayed_rows
@@ -37,7 +38,7 @@ PATIENCE_S = 60.0
 
 def test_an_other_amount_fails_with_row_money_and_events(tmp_path: Path) -> None:
     golden = tmp_path / "earnings.jsonl"
-    write_rows(golden, RightEarnings(), replayed_rows(SMALL, RightEarnings()))
+    write_outcome(golden, RightEarnings(), Outcome(replayed_rows(SMALL, RightEarnings())))
     assert_same_rows(SMALL, RightEarnings(), golden)
     with pytest.raises(HistoryDiffers) as failed:
         assert_same_rows(SMALL, WrongEarnings(), golden)
@@ -56,7 +57,7 @@ def test_an_other_amount_fails_with_row_money_and_events(tmp_path: Path) -> None
 def test_rows_that_come_or_go_are_told(tmp_path: Path) -> None:
     golden = tmp_path / "earnings.jsonl"
     rows = replayed_rows(SMALL, RightEarnings())
-    write_rows(golden, RightEarnings(), [*rows[1:], {**rows[0], "seller_id": "somebody"}])
+    write_outcome(golden, RightEarnings(), Outcome([*rows[1:], {**rows[0], "seller_id": "somebody"}]))
     with pytest.raises(HistoryDiffers, match="0 rows changed, 1 added, 1 removed") as failed:
         assert_same_rows(SMALL, RightEarnings(), golden)
     assert "removed: book 1, seller_id somebody" in str(failed.value)
@@ -66,7 +67,7 @@ def test_rows_that_come_or_go_are_told(tmp_path: Path) -> None:
 def test_a_column_that_the_view_lost_or_got_is_told(tmp_path: Path) -> None:
     golden = tmp_path / "earnings.jsonl"
     rows = replayed_rows(SMALL, RightEarnings())
-    write_rows(golden, RightEarnings(), rows)
+    write_outcome(golden, RightEarnings(), Outcome(rows))
     golden.write_text(golden.read_text().replace('"captures"', '"orders"'), encoding="utf-8")
     with pytest.raises(HistoryDiffers, match=r"orders: \d+ -> -") as failed:
         assert_same_rows(SMALL, RightEarnings(), golden)
@@ -82,11 +83,24 @@ class Failing(RightEarnings):
         super().fold(rows, fact)
 
 
-def test_an_event_that_new_code_cannot_take_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        HistoryDiffers, match=r"earnings cannot take payment-order\.captured\.v1 at position \d+, .*EUR"
-    ):
-        assert_same_rows(SMALL, Failing(), tmp_path / "none")
+def test_an_event_that_new_code_cannot_take_is_named_unless_it_could_not_be_taken_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    golden = tmp_path / "earnings.jsonl"
+    write_outcome(golden, RightEarnings(), Outcome(replayed_rows(SMALL, RightEarnings())))
+    refused = r"earnings cannot take payment-order\.captured\.v1 at position \d+.*EUR"
+    with pytest.raises(HistoryDiffers, match=refused) as failed:
+        assert_same_rows(SMALL, Failing(), golden)
+    assert f"removed: book 1, seller_id {MERCHANT}, currency EUR" in str(failed.value)
+    with pytest.raises(EventRefused, match=refused):
+        replayed_rows(SMALL, Failing())
+    write_outcome(golden, Failing(), replay(RecordedHistory(SMALL), Failing()))
+    assert_same_rows(SMALL, Failing(), golden)
+    with pytest.raises(HistoryDiffers, match=r"view earnings takes stream .* now, which it had left out"):
+        assert_same_rows(SMALL, RightEarnings(), golden)
+    monkeypatch.setattr("replay.golden_rows.LEFT_OUT_MAX", 1)
+    with pytest.raises(HistoryDiffers, match="1 streams before it were refused too"):
+        assert_same_rows(SMALL, Failing(), golden)
     with pytest.raises(HistoryDiffers, match="none is not there: run once with --record-golden"):
         assert_same_rows(SMALL, RightEarnings(), tmp_path / "none")
 
@@ -95,7 +109,7 @@ def test_a_stream_that_ends_in_another_state_is_named_with_the_fields(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     golden = tmp_path / "states.jsonl"
-    write_states(golden, replayed_states(RecordedHistory(SMALL)))
+    write_states(golden, replayed_states(RecordedHistory(SMALL))[0])
     assert_same_states(SMALL, golden)
     declined = PaymentOrder.AttemptDeclined.apply
 
@@ -111,16 +125,21 @@ def test_a_stream_that_ends_in_another_state_is_named_with_the_fields(
     monkeypatch.setattr(PaymentOrder.AttemptDeclined, "apply", lambda _, order: order.nothing_like_it())
     with pytest.raises(HistoryDiffers, match=r"attempt-declined\.v1 at position \d+, version \d+ .* cannot be folded"):
         assert_same_states(SMALL, golden)
+    write_states(golden, replayed_states(RecordedHistory(SMALL))[0])
+    assert_same_states(SMALL, golden)
+    monkeypatch.setattr(PaymentOrder.AttemptDeclined, "apply", declined)
+    with pytest.raises(HistoryDiffers, match="folds now, which it did not"):
+        assert_same_states(SMALL, golden)
 
 
 def test_a_stream_that_is_cut_off_or_not_there_is_named(tmp_path: Path) -> None:
     golden, lines = tmp_path / "states.jsonl", SMALL.read_bytes().splitlines(keepends=True)
-    write_states(golden, replayed_states(RecordedHistory(SMALL)))
+    write_states(golden, replayed_states(RecordedHistory(SMALL))[0])
     shorter = tmp_path / "shorter.jsonl"
     shorter.write_bytes(b"".join(lines[:-1]))
     with pytest.raises(HistoryDiffers, match=r"1 of \d+ streams end otherwise\n  period .*: is not in the history"):
         assert_same_states(shorter, golden)
-    write_states(golden, replayed_states(RecordedHistory(shorter)))
+    write_states(golden, replayed_states(RecordedHistory(shorter))[0])
     with pytest.raises(HistoryDiffers, match="was not recorded"):
         assert_same_states(SMALL, golden)
 
