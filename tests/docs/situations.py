@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,10 +14,12 @@ from uuid import UUID
 
 import httpx
 import psycopg
+from psycopg import sql
 
 from domain.payment_order import PaymentOrder
 from eventlog.application import EventLog
 from eventlog.postgres import PostgresRecorder
+from tests.docs.blocks import fences, pages
 from tests.docs.reader import Reader
 
 APPEND = """
@@ -22,6 +27,12 @@ select log.append('{1}', array[%s]::uuid[], array[%s]::int[], array[%s], array[%
 """
 PARKED = "select count(*) from views.parked where discarded is null and topic = 'payment-order.expired.v1'"
 SELLER = "00000000-0000-4000-8000-000000000031"
+SELLER_OF_NORWAY = "00000000-0000-4000-8000-000000000061"
+VIEW = "norwegian_earnings"
+VIEW_FILLED = """
+select count(*) from views.builds
+ where view = %s and position >= (select max(position) from log.events where topic = 'payment-order.captured.v1')
+"""
 PATIENCE_S = 20.0
 
 
@@ -102,6 +113,55 @@ def an_outcome_is_unknown(reader: Reader) -> Iterator[None]:
     yield
 
 
+@contextmanager
+def a_view_was_wrong(reader: Reader) -> Iterator[None]:
+    """Payouts went by the first version of the view that the page shows; the processes have the second by now."""
+    page = next(path for path in pages() if path.name == "correct-paid-out-amounts.md")
+    text = next(text for _, language, _, text in fences(page) if language == "python")
+    module = reader.directory / f"{VIEW}.py"
+    _save(reader, _captured("66666666-0000-4000-8000-000000000001", 12_340, "NOK"))
+    with _database(reader) as connection:
+        module.write_text(f"{text}\nEARLIER, VIEW = (), WholeKroner()\n", encoding="utf-8")
+        with _views_with(reader, VIEW):
+            _until(connection, VIEW_FILLED, VIEW)
+        module.write_text(text, encoding="utf-8")
+        with _views_with(reader, VIEW):
+            yield
+        connection.execute(sql.SQL("drop view views.{}").format(sql.Identifier(VIEW)))
+        tables = "select relname from pg_class where relkind = 'r' and relname like %s"
+        for (name,) in connection.execute(tables, [f"{VIEW}%"]).fetchall():
+            connection.execute(sql.SQL("drop table views.{}").format(sql.Identifier(name)))
+        connection.execute("delete from views.builds where view = %s", [VIEW])
+
+
+@contextmanager
+def _views_with(reader: Reader, module: str) -> Iterator[None]:
+    """Another process of the views, which knows a module that those of the copy were not started with."""
+    search_path = os.pathsep.join((str(reader.directory), reader.environment["PYTHONPATH"]))
+    environment = {**reader.environment, "DAYBOOK_VIEW_MODULES": module, "PYTHONPATH": search_path}
+    words = [sys.executable, "-m", "daybook", "worker", "--role", "views", "--stop-with-parent"]
+    with subprocess.Popen(words, env=environment, cwd=reader.directory, stdin=subprocess.PIPE) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(PATIENCE_S)
+
+
+def _captured(order_id: str, amount_minor: int, currency: str) -> PaymentOrder:
+    """Ten percent is ours."""
+    now = datetime.now(UTC)
+    order = PaymentOrder.create(
+        book=1, order_id=order_id, merchant_id=SELLER_OF_NORWAY, amount_minor=amount_minor, currency=currency,
+        commission_bps=1_000, expires_at=now + timedelta(days=1), at=now,
+    )  # fmt: skip
+    order.start_attempt(rail="simulated", method="token", amount_minor=amount_minor, attempt_key=order_id, at=now)
+    order.capture(
+        capture_id=order_id, attempt=1, amount_minor=amount_minor, currency=currency, rail_reference="au_1", at=now
+    )
+    return order
+
+
 def _order(order_id: str, amount_minor: int, currency: str) -> PaymentOrder:
     """Without a rail: nobody is called for it."""
     now = datetime.now(UTC)
@@ -142,6 +202,7 @@ def _until(connection: psycopg.Connection[Any], query: str, *parameters: object)
 
 
 SITUATIONS: dict[str, Callable[[Reader], AbstractContextManager[None]]] = {
+    "how-to/correct-paid-out-amounts.md": a_view_was_wrong,
     "how-to/parked-events.md": events_are_parked,
     "operating/view-parked.md": a_view_parked_a_stream,
     "operating/verify-findings.md": a_view_parked_a_stream,

@@ -57,6 +57,8 @@ def _run(connection: socket.socket, main: Any) -> None:
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
+    folders = map(os.path.abspath, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    sys.path[1:1] = [folder for folder in folders if folder not in sys.path]
     status = 1
     try:
         main(asked["words"], prog_name="daybook")
