@@ -40,6 +40,26 @@ class WalletBalance(Answer):
     position: str
 
 
+class WalletExplanation(Answer):
+    """What a wallet held as of a position and the entries that made it, newest first: opening + shown = posted."""
+
+    wallet_id: UUID
+    address: str
+    currency: str
+    account_kind: str
+    as_of: str
+    posted_minor: int
+    held_minor: int
+    available_minor: int
+    overdraft_limit_minor: int | None
+    frozen: bool
+    closed: bool
+    opening_minor: int
+    shown_minor: int
+    entries_before: int
+    entries: tuple[dict[str, Any], ...]
+
+
 class StatementEntry(Answer):
     """An entry with the balance after it, in the natural sign."""
 

@@ -112,6 +112,25 @@ class Capture(Answer):
     code: str | None
 
 
+class OrderExplanation(Answer):
+    """A payment order as of a position, with every event, what it changed and what was posted for it."""
+
+    order_id: str
+    stream_id: UUID
+    merchant_id: str | None
+    currency: str
+    as_of: str
+    amount_minor: int
+    commission_bps: int
+    status: str
+    authorized_minor: int
+    captured_minor: int
+    released_minor: int
+    held_minor: int
+    cost_minor: int
+    steps: tuple[dict[str, Any], ...]
+
+
 class PaymentOrder(Written):
     """A payment order as it stands."""
 

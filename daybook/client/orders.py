@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from daybook.client.answer import Row
 from daybook.client.asked import key_of
 from daybook.client.connection import Connection, given, in_path
-from daybook.client.models import Merchant, PaymentOrder
+from daybook.client.models import Merchant, OrderExplanation, PaymentOrder
 
 
 class Merchants:
@@ -74,6 +74,10 @@ class PaymentOrders:
     def show(self, order_id: str | UUID) -> PaymentOrder:
         """One order as it stands. Raises NotFound."""
         return self._connection.ask(PaymentOrder, "GET", _path(order_id))
+
+    def explain(self, order_id: str | UUID, *, as_of: str | datetime | None = None) -> OrderExplanation:
+        """What happened to an order, step by step, with the arithmetic of its shares. Raises NotFound."""
+        return self._connection.ask(OrderExplanation, "GET", f"{_path(order_id)}/explanation", query={"as_of": as_of})
 
     def list(
         self,

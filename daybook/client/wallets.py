@@ -10,7 +10,14 @@ from uuid import UUID
 from daybook.client.answer import Row
 from daybook.client.asked import WalletName, key_of
 from daybook.client.connection import Connection, given, in_path
-from daybook.client.ledger_models import Statement, StatementEntry, Wallet, WalletBalance, WalletChange
+from daybook.client.ledger_models import (
+    Statement,
+    StatementEntry,
+    Wallet,
+    WalletBalance,
+    WalletChange,
+    WalletExplanation,
+)
 
 
 def metadata_query(metadata: Mapping[str, str] | None) -> dict[str, str]:
@@ -102,6 +109,18 @@ class Wallets:
             "limit": limit,
         }
         return self._connection.rows(Row, f"{_path(wallet)}/entries", query)
+
+    def explain(
+        self,
+        wallet: WalletName,
+        currency: str | None = None,
+        *,
+        as_of: str | datetime | None = None,
+        limit: int | None = None,
+    ) -> WalletExplanation:
+        """What made a wallet's number: its newest `limit` entries with rule and cause. Raises NotFound."""
+        query = {"currency": currency, "as_of": as_of, "limit": limit}
+        return self._connection.ask(WalletExplanation, "GET", f"{_path(wallet)}/explanation", query=query)
 
     def balance(
         self,
