@@ -16,6 +16,7 @@ from api.fields import Currency, MinorUnits, Text, TextMap
 from api.headers import idempotency_key
 from api.json_response import json_response
 from api.ledger_schemas import moment_field
+from api.moments import MomentQuery, answered_as_of, as_known, position_of
 from api.openapi import key_parameter
 from api.ownership import visible_adjustment
 from api.problem import ProblemError, problem_response
@@ -74,6 +75,7 @@ class AdjustmentSchema(Schema):
     decided_by = fields.String(required=True, allow_none=True)
     rejection_reason = fields.String(required=True, allow_none=True)
     posting_id = fields.UUID(required=True, allow_none=True)
+    as_of = answered_as_of()
 
 
 @blp.errorhandler(DecidedMeanwhile)
@@ -103,10 +105,13 @@ def propose(body: dict[str, Any]) -> Response:
 
 
 @blp.route("/<adjustment_id>", methods=["GET"])
+@blp.arguments(MomentQuery(), location="query")
 @blp.response(200, AdjustmentSchema)
-def show(adjustment_id: str) -> Response:
-    """Read one adjustment as its own stream tells it."""
-    return json_response(adjustment_document(visible_adjustment(adjustment_id), current_caller().book))
+def show(query: dict[str, Any], adjustment_id: str) -> Response:
+    """Read one adjustment as its own stream tells it, now or as of then."""
+    as_of = position_of(query["as_of"])
+    document = adjustment_document(visible_adjustment(adjustment_id, as_of), current_caller().book)
+    return json_response(as_known(document, as_of))
 
 
 @blp.route("/<adjustment_id>/approve", methods=["POST"])

@@ -41,6 +41,7 @@ from api.auth import Authenticator
 from api.body import BODY_LIMIT_BYTES
 from api.headers import request_id
 from api.metrics import RequestMetrics
+from api.moments import answer_moments
 from api.openapi import OPENAPI_OPTIONS, finish_spec
 from api.problem import (
     FieldError,
@@ -118,6 +119,7 @@ def create_app(services: Services) -> Flask:
     app.extensions[docs.SPEC_EXTENSION] = finish_spec(api.spec.to_dict())
     _guard(app, Authenticator(services.keys, services.clock), metrics)
     _answer_errors(app)
+    answer_moments(app)
     return app
 
 

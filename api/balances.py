@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Response
@@ -10,45 +11,34 @@ from marshmallow import Schema, fields
 
 from api.body import StrictParser
 from api.fields import Limit, Position
-from api.ledger_questions import (
-    answer_views_apart,
-    effective_range,
-    moment_asked,
-    only_one_range,
-    recorded_range,
-    taken_wallets,
-)
-from api.lists import CursorQuery, view_page
+from api.ledger_questions import effective_span, moment_asked, only_one_range, recorded_range, taken_wallets
+from api.lists import ViewQuery, taken_page, view_page
 from api.query_fields import AsOf, Groups, Moment, WalletsQuery
 from api.services import current_caller, current_services
-from projections.queries import ONLY_KINDS, When
+from projections.queries import ONLY_KINDS, Page, When
 
 blp = Blueprint("balances", __name__, url_prefix="/v1", description="Numbers of many wallets together")
 blp.ARGUMENTS_PARSER = StrictParser()
-answer_views_apart(blp)
 
-AS_OF = {"description": "As of a position of the log, or of a time that has passed"}
 FROM_POSITION = {"description": "What was recorded after a position, or since a time"}
 TO_POSITION = {"description": "What was recorded up to a position, or a time"}
 POSITION_MAX = 2**63 - 1
 
 
-class BalancesQuery(WalletsQuery, CursorQuery):
+class BalancesQuery(WalletsQuery, ViewQuery):
     """Which wallets, when, and by what their balances are summed."""
 
     group_by = Groups(load_default=ONLY_KINDS)
-    as_of = AsOf(load_default=None, metadata=AS_OF)
     effective_at = Moment(load_default=None, metadata={"description": "What was true by then; may go with as_of"})
     limit = Limit(largest=1000, usual=100)
 
 
-class VolumesQuery(WalletsQuery, CursorQuery):
+class VolumesQuery(WalletsQuery, ViewQuery):
     """Which wallets, over which range of effective or of recorded time, and by what their volumes are summed."""
 
     group_by = Groups(load_default=ONLY_KINDS)
     effective_from = Moment(load_default=None)
     effective_to = Moment(load_default=None, metadata={"description": "Not included"})
-    as_of = AsOf(load_default=None, metadata=AS_OF)
     recorded_from = AsOf(load_default=None, metadata=FROM_POSITION)
     recorded_to = AsOf(load_default=None, metadata=TO_POSITION)
     limit = Limit(largest=1000, usual=100)
@@ -101,17 +91,13 @@ class VolumesPage(Schema):
 @blp.response(200, BalancesPage)
 def index(query: dict[str, Any]) -> Response:
     """Sum balances per currency, kind and group: now, as of a position or time, or at an effective moment."""
-    queries, caller = current_services().queries, current_caller()
-    chosen, when, grouping = taken_wallets(query), moment_asked(query), query.pop("group_by")
-    at_least = max(query.pop("at_least"), when.as_of or 0)
-    view = "balances" if when == When() else "wallet_entries"
-    return view_page(
-        queries,
-        view,
-        at_least,
-        lambda: queries.balances(caller, chosen, when, grouping, **query),
-        as_of=_shown(when.as_of),
-    )
+    queries, caller, page = current_services().queries, current_caller(), taken_page(query)
+    chosen, when, grouping = taken_wallets(query), moment_asked(page.as_of, query["effective_at"]), query["group_by"]
+
+    def fetch(cursor: str | None, limit: int, **_: Any) -> Page:
+        return queries.balances(caller, chosen, when, grouping, cursor=cursor, limit=limit)
+
+    return view_page("balances" if when == When() else "wallet_entries", page, fetch)
 
 
 @blp.route("/volumes", methods=["GET"])
@@ -119,29 +105,14 @@ def index(query: dict[str, Any]) -> Response:
 @blp.response(200, VolumesPage)
 def volumes(query: dict[str, Any]) -> Response:
     """Sum debits and credits per currency, kind and group, over a range of effective or of recorded time."""
-    queries, caller = current_services().queries, current_caller()
-    chosen, grouping, at_least = taken_wallets(query), query.pop("group_by"), query.pop("at_least")
-    if only_one_range(query):
+    queries, caller, about_recorded = current_services().queries, current_caller(), only_one_range(query)
+    chosen, page, grouping = taken_wallets(query), taken_page(query), query["group_by"]
+    if about_recorded:
         after, last = recorded_range(query)
-        del query["effective_from"], query["effective_to"], query["as_of"]
         when = When(POSITION_MAX if last is None else last)
-        return view_page(
-            queries,
-            "wallet_entries",
-            max(at_least, last or after),
-            lambda: queries.recorded_volumes(caller, chosen, after, when, grouping, **query),
-            as_of=_shown(last),
-        )
-    del query["recorded_from"], query["recorded_to"]
-    when = effective_range(query)
-    return view_page(
-        queries,
-        "wallet_entries",
-        max(at_least, when.as_of or 0),
-        lambda: queries.volumes(caller, chosen, when, grouping, **query),
-        as_of=_shown(when.as_of),
-    )
-
-
-def _shown(position: int | None) -> str | None:
-    return None if position is None else str(position)
+        page = page._replace(as_of=last, at_least=max(page.at_least, after))
+        fetch = partial(queries.recorded_volumes, caller, chosen, after, when, grouping)
+    else:
+        when = When(page.as_of, effective_span(query["effective_from"], query["effective_to"]))
+        fetch = partial(queries.volumes, caller, chosen, when, grouping)
+    return view_page("wallet_entries", page, lambda cursor, limit, **_: fetch(cursor=cursor, limit=limit))

@@ -12,6 +12,7 @@ from marshmallow import Schema, fields, validate
 from api.body import StrictParser
 from api.fields import Limit, Position
 from api.json_response import json_response
+from api.moments import MomentQuery, position_of
 from api.services import current_caller, current_services
 from eventlog.recorded import Recorded
 
@@ -19,8 +20,8 @@ blp = Blueprint("events", __name__, url_prefix="/v1/events", description="The ev
 blp.ARGUMENTS_PARSER = StrictParser()
 
 
-class EventsQuery(Schema):
-    """Where to read on from, and what."""
+class EventsQuery(MomentQuery):
+    """Where to read on from, what, and up to when."""
 
     after = Position(load_default=0, metadata={"description": "Answer events after this position"})
     limit = Limit(largest=1000, usual=100)
@@ -58,7 +59,8 @@ class EventsPage(Schema):
 def index(query: dict[str, Any]) -> Response:
     """List the events of your book in order."""
     topics = [topic for topic in query["topics"].split(",") if topic]
-    rows = current_services().reader.read(query["after"], query["limit"], topics=topics, books=[current_caller().book])
+    until, book = position_of(query["as_of"]), current_caller().book
+    rows = current_services().reader.read(query["after"], query["limit"], topics=topics, books=[book], until=until)
     after = rows[-1].position if rows else query["after"]
     return json_response({"items": [_shown(row) for row in rows], "next_after": str(after)})
 

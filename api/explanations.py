@@ -18,9 +18,9 @@ from api.body import StrictParser
 from api.fields import Currency, Limit, Position
 from api.headers import uuid_text
 from api.json_response import json_response
+from api.moments import MomentQuery, position_of
 from api.ownership import own_lines, visible_wallet
 from api.problem import not_found
-from api.query_fields import AsOf
 from api.services import current_caller, current_services
 from replay.explain.history import History
 from replay.explain.order import OrderExplanation, explain_order
@@ -31,12 +31,6 @@ blp = Blueprint("explanations", __name__, url_prefix="/v1", description="What ma
 blp.ARGUMENTS_PARSER = StrictParser()
 
 WRITERS = frozenset({"actor", "correlation", "causation"})
-
-
-class MomentQuery(Schema):
-    """As of when; the present unless given."""
-
-    as_of = AsOf(load_default=None, metadata={"description": "A position of the log, or a time that has passed"})
 
 
 class WalletMomentQuery(MomentQuery):
@@ -115,8 +109,9 @@ def order(query: dict[str, Any], order_id: str) -> Response:
 def _history(as_of: Any) -> History:
     """The caller's book up to a moment. Raises MomentNotReached."""
     services = current_services()
-    now = services.reader.max_notification_id() or 0
-    position = now if as_of is None else services.queries.position_as_of(as_of)
+    position = position_of(as_of)
+    if position is None:
+        position = services.reader.max_notification_id() or 0
     return History(services.queries, services.log.log_mapper, current_caller().book, position)
 
 

@@ -24,6 +24,7 @@ from api.ledger_schemas import (
     movement_fields,
     post_lines,
 )
+from api.moments import MomentQuery, as_known, position_of
 from api.openapi import key_parameter
 from api.ownership import own_lines, visible_hold
 from api.posting_documents import HoldSchema, hold_document
@@ -85,11 +86,13 @@ def place(body: dict[str, Any]) -> Response:
 
 
 @blp.route("/<hold_id>", methods=["GET"])
+@blp.arguments(MomentQuery(), location="query")
 @blp.response(200, HoldSchema)
-def show(hold_id: str) -> Response:
-    """Read one hold as its own stream tells it. A merchant sees its own lines only."""
-    hold = visible_hold(hold_id)
-    return json_response(hold_document(hold, own_lines(hold.lines)))
+def show(query: dict[str, Any], hold_id: str) -> Response:
+    """Read one hold as its own stream tells it, now or as of then. A merchant sees its own lines only."""
+    as_of = position_of(query["as_of"])
+    hold = visible_hold(hold_id, as_of=as_of)
+    return json_response(as_known(hold_document(hold, own_lines(hold.lines)), as_of))
 
 
 @blp.route("/<hold_id>/commit", methods=["POST"])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Response
 from flask_smorest import Blueprint
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from api.body import StrictParser
-from api.fields import Limit, Position, Text
+from api.fields import Limit, Text
 from api.ledger_questions import taken_wallet
-from api.lists import CursorQuery, view_page
+from api.lists import ViewPageSchema, ViewQuery, taken_page, view_page
 from api.query_fields import MetadataQuery, Moment, NamedWalletQuery, Truth
 from api.services import current_caller, current_services
 from domain.monitor import MEASURES
@@ -26,7 +27,7 @@ ADJUSTMENT_STATES = ("proposed", "approved", "rejected")
 SIDES = ("below", "at_or_above")
 
 
-class PostingsQuery(NamedWalletQuery, MetadataQuery, CursorQuery):
+class PostingsQuery(NamedWalletQuery, MetadataQuery, ViewQuery):
     """Which postings: every condition that is given must hold."""
 
     reference = Text(load_default=None, metadata={"description": "Your own name of it"})
@@ -40,7 +41,7 @@ class PostingsQuery(NamedWalletQuery, MetadataQuery, CursorQuery):
     limit = Limit()
 
 
-class HoldsQuery(NamedWalletQuery, CursorQuery):
+class HoldsQuery(NamedWalletQuery, ViewQuery):
     """Which holds: every condition that is given must hold."""
 
     reference = Text(load_default=None, metadata={"description": "Your own name of it"})
@@ -50,7 +51,7 @@ class HoldsQuery(NamedWalletQuery, CursorQuery):
     limit = Limit()
 
 
-class MonitorsQuery(NamedWalletQuery, CursorQuery):
+class MonitorsQuery(NamedWalletQuery, ViewQuery):
     """Which monitors: every condition that is given must hold."""
 
     measure = fields.String(load_default=None, validate=validate.OneOf(MEASURES))
@@ -59,7 +60,7 @@ class MonitorsQuery(NamedWalletQuery, CursorQuery):
     limit = Limit()
 
 
-class AdjustmentsQuery(CursorQuery):
+class AdjustmentsQuery(ViewQuery):
     """Which adjustments: every condition that is given must hold."""
 
     state = fields.String(load_default=None, validate=validate.OneOf(ADJUSTMENT_STATES))
@@ -68,56 +69,41 @@ class AdjustmentsQuery(CursorQuery):
     limit = Limit()
 
 
-class ListPage(Schema):
-    """Rows, newest first; `position` is how far the view has come."""
-
-    items = fields.List(fields.Dict(), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
-    position = Position(required=True)
-
-
 @blp.route("/postings", methods=["GET"])
 @blp.arguments(PostingsQuery(), location="query")
-@blp.response(200, ListPage)
+@blp.response(200, ViewPageSchema)
 def postings(query: dict[str, Any]) -> Response:
     """List postings, holds and refusals, newest first. A merchant sees its own lines only."""
-    queries, caller, page = current_services().queries, current_caller(), _taken_page(query)
+    queries, caller, page = current_services().queries, current_caller(), taken_page(query)
     chosen = PostingFilter(wallet_id=taken_wallet(query), **query)
-    return view_page(queries, "postings", page.pop("at_least"), lambda: queries.postings(caller, chosen=chosen, **page))
+    return view_page("postings", page, partial(queries.postings, caller, chosen=chosen))
 
 
 @blp.route("/holds", methods=["GET"])
 @blp.arguments(HoldsQuery(), location="query")
-@blp.response(200, ListPage)
+@blp.response(200, ViewPageSchema)
 def holds(query: dict[str, Any]) -> Response:
     """List holds with what is left of them, newest first. A merchant sees its own lines only."""
-    queries, caller, page = current_services().queries, current_caller(), _taken_page(query)
+    queries, caller, page = current_services().queries, current_caller(), taken_page(query)
     chosen = HoldFilter(wallet_id=taken_wallet(query), **query)
-    return view_page(queries, "holds", page.pop("at_least"), lambda: queries.holds(caller, chosen=chosen, **page))
+    return view_page("holds", page, partial(queries.holds, caller, chosen=chosen))
 
 
 @blp.route("/monitors", methods=["GET"])
 @blp.arguments(MonitorsQuery(), location="query")
-@blp.response(200, ListPage)
+@blp.response(200, ViewPageSchema)
 def monitors(query: dict[str, Any]) -> Response:
     """List monitors with the side of their last crossing, newest first."""
-    queries, caller, page = current_services().queries, current_caller(), _taken_page(query)
+    queries, caller, page = current_services().queries, current_caller(), taken_page(query)
     chosen = MonitorFilter(wallet_id=taken_wallet(query), **query)
-    return view_page(queries, "monitors", page.pop("at_least"), lambda: queries.monitors(caller, chosen=chosen, **page))
+    return view_page("monitors", page, partial(queries.monitors, caller, chosen=chosen))
 
 
 @blp.route("/adjustments", methods=["GET"])
 @blp.arguments(AdjustmentsQuery(), location="query")
-@blp.response(200, ListPage)
+@blp.response(200, ViewPageSchema)
 def adjustments(query: dict[str, Any]) -> Response:
     """List adjustments with who proposed and who decided, newest first."""
-    queries, caller, page = current_services().queries, current_caller(), _taken_page(query)
+    queries, caller, page = current_services().queries, current_caller(), taken_page(query)
     chosen = AdjustmentFilter(**query)
-    return view_page(
-        queries, "adjustments", page.pop("at_least"), lambda: queries.adjustments(caller, chosen=chosen, **page)
-    )
-
-
-def _taken_page(query: dict[str, Any]) -> dict[str, Any]:
-    """What every list takes, out of the query."""
-    return {name: query.pop(name) for name in ("cursor", "limit", "at_least")}
+    return view_page("adjustments", page, partial(queries.adjustments, caller, chosen=chosen))

@@ -1,4 +1,4 @@
-"""What the doors to the ledger's views share: which wallets and when a request means, and views that stand apart."""
+"""What the doors to the ledger's views share: which wallets and which range of time a request means."""
 
 from __future__ import annotations
 
@@ -6,24 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Response
-from flask_smorest import Blueprint
-
-from api.problem import ProblemError, problem_response, unprocessable
-from api.services import current_caller, current_services
+from api.moments import position_of
+from api.problem import unprocessable
+from api.services import current_caller
 from api.wallet_refs import wallet_id_of
-from projections.queries import ViewsApart, WalletFilter, When, span, up_to
+from projections.queries import WalletFilter, When, span, up_to
 
 _WALLET_FILTER = ("currency", "metadata", "frozen", "closed")
-
-
-def answer_views_apart(blp: Blueprint) -> None:
-    """Answer 503 where two views stand at different positions for the moment."""
-
-    def apart(error: ViewsApart) -> Response:
-        return problem_response(ProblemError(503, "view_behind", str(error), headers={"Retry-After": "1"}))
-
-    blp.register_error_handler(ViewsApart, apart)
 
 
 def taken_wallets(query: dict[str, Any]) -> WalletFilter:
@@ -46,20 +35,9 @@ def taken_wallet(query: dict[str, Any]) -> UUID | None:
     return wallet_id_of(current_caller().book, wallet, currency, "wallet")
 
 
-def position_of(as_of: int | datetime | None, field: str = "as_of") -> int | None:
-    """The position that a position or a time means. Raises MomentNotReached, naming the field."""
-    return None if as_of is None else current_services().queries.position_as_of(as_of, field)
-
-
-def moment_asked(query: dict[str, Any]) -> When:
-    """The `as_of` and `effective_at` of a query, taken out of it."""
-    effective_at: datetime | None = query.pop("effective_at")
-    return When(position_of(query.pop("as_of")), None if effective_at is None else up_to(effective_at))
-
-
-def effective_range(query: dict[str, Any]) -> When:
-    """The `as_of`, `effective_from` and `effective_to` of a query, taken out of it. Raises RangeReversed."""
-    return When(position_of(query.pop("as_of")), effective_span(query.pop("effective_from"), query.pop("effective_to")))
+def moment_asked(as_of: int | None, effective_at: datetime | None) -> When:
+    """As of a position, and what was true by a moment."""
+    return When(as_of, None if effective_at is None else up_to(effective_at))
 
 
 def effective_span(start: datetime | None, end: datetime | None) -> Any:

@@ -6,19 +6,17 @@ theirs sends its position as `at_least` and the request waits briefly for the vi
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from flask import Response
 from marshmallow import Schema, fields, validate
 
 from api.fields import Position
 from api.json_response import json_response
-from api.problem import ProblemError
-
-AT_LEAST_WAIT_S = 2.0
-AT_LEAST_PAUSE_S = 0.02
+from api.moments import AS_OF, position_of, waited_for
+from api.query_fields import AsOf
+from api.services import current_services
 
 
 class ViewPage(Protocol):
@@ -33,15 +31,8 @@ class ViewPage(Protocol):
         """What to send as `cursor` for the rows after these."""
 
 
-class ViewPositions(Protocol):
-    """What knows how far views have come."""
-
-    def position(self, view: str) -> int:
-        """How far the live build of a view has come; 0 before it has started."""
-
-
 class CursorQuery(Schema):
-    """What every list of a view takes."""
+    """What every list takes that is about the present."""
 
     cursor = fields.String(
         load_default=None,
@@ -53,26 +44,55 @@ class CursorQuery(Schema):
     )
 
 
-def view_page(queries: ViewPositions, view: str, at_least: int, fetch: Callable[[], ViewPage], **more: Any) -> Response:
-    """Answer a page of `view` once it has come to `at_least`; raises `ProblemError` 503 when it does not in time.
+class ViewQuery(CursorQuery):
+    """What every list of a view takes."""
 
-    `more` are members of the answer beside the page.
+    as_of = AsOf(load_default=None, metadata=AS_OF)
+
+
+class ViewPageSchema(Schema):
+    """A page of rows. `position` is how far the view has come, `as_of` the position that was asked for (null: now)."""
+
+    items = fields.List(fields.Dict(), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+    position = Position(required=True)
+    as_of = Position(required=True, allow_none=True)
+
+
+class Asked(NamedTuple):
+    """Which page of a list, and of when."""
+
+    cursor: str | None
+    limit: int
+    at_least: int
+    as_of: int | None
+
+
+def taken_page(query: dict[str, Any]) -> Asked:
+    """What every list of a view takes, out of the query. Raises MomentNotReached."""
+    cursor, limit, at_least = (query.pop(name) for name in ("cursor", "limit", "at_least"))
+    return Asked(cursor, limit, at_least, position_of(query.pop("as_of")))
+
+
+def view_page(view: str, page: Asked, fetch: Callable[..., ViewPage]) -> Response:
+    """Answer a page of `view` once it has come to `at_least`, and to `as_of` where the page is about then.
+
+    `fetch` is called with `cursor`, `limit` and `as_of`. Raises `ProblemError` 503 when the view does not come in time.
     """
-    position = reached(queries, view, at_least)
-    page = fetch()
-    return json_response({"items": page.items, "next_cursor": page.next_cursor, "position": str(position), **more})
+    position = reached(view, max(page.at_least, page.as_of or 0))
+    found = fetch(cursor=page.cursor, limit=page.limit, as_of=page.as_of)
+    answer = {"items": found.items, "next_cursor": found.next_cursor, "position": str(position)}
+    return json_response(answer | {"as_of": None if page.as_of is None else str(page.as_of)})
 
 
-def reached(queries: ViewPositions, view: str, at_least: int) -> int:
+def reached(view: str, at_least: int) -> int:
     """The view's position, read before the rows: a page may show more than it promises, never less."""
-    deadline = time.monotonic() + AT_LEAST_WAIT_S
-    while (position := queries.position(view)) < at_least:
-        if time.monotonic() >= deadline:
-            raise ProblemError(
-                503,
-                "view_behind",
-                f"The view has come to position {position}, not yet to {at_least}; ask again.",
-                headers={"Retry-After": "1"},
-            )
-        time.sleep(AT_LEAST_PAUSE_S)
+    queries, position = current_services().queries, 0
+
+    def come() -> bool:
+        nonlocal position
+        position = queries.position(view)
+        return position >= at_least
+
+    waited_for(come, lambda: f"The view has come to position {position}, not yet to {at_least}")
     return position

@@ -15,6 +15,7 @@ from api.headers import idempotency_key
 from api.json_response import json_response
 from api.ledger_replies import decided
 from api.ledger_schemas import DecisionSchema, reference_field
+from api.moments import MomentQuery, answered_as_of, as_known, position_of
 from api.openapi import key_parameter
 from api.ownership import visible_monitor, visible_wallet
 from api.services import current_caller, current_services
@@ -66,6 +67,7 @@ class MonitorSchema(Schema):
     reference = fields.String(required=True, allow_none=True)
     removed = fields.Boolean(required=True)
     crossings = fields.List(fields.Nested(CrossingSchema), required=True)
+    as_of = answered_as_of()
 
 
 @blp.route("", methods=["POST"])
@@ -83,10 +85,13 @@ def create(body: dict[str, Any]) -> Response:
 
 
 @blp.route("/<monitor_id>", methods=["GET"])
+@blp.arguments(MomentQuery(), location="query")
 @blp.response(200, MonitorSchema)
-def show(monitor_id: str) -> Response:
-    """Read a monitor and its crossings."""
-    return json_response(monitor_document(current_services().log, visible_monitor(monitor_id)))
+def show(query: dict[str, Any], monitor_id: str) -> Response:
+    """Read a monitor and its crossings, now or as of then."""
+    as_of = position_of(query["as_of"])
+    document = monitor_document(current_services().log, visible_monitor(monitor_id, as_of))
+    return json_response(as_known(document, as_of))
 
 
 @blp.route("/<monitor_id>", methods=["DELETE"])
@@ -99,8 +104,8 @@ def remove(monitor_id: str) -> Response:
 
 
 def monitor_document(log: EventLog, monitor: Monitor) -> dict[str, Any]:
-    """A monitor as its own stream tells it."""
-    latest: list[Any] = list(log.events.get(monitor.id, desc=True, limit=CROSSINGS_MAX))
+    """A monitor as its own stream tells it, up to the version it is of."""
+    latest: list[Any] = list(log.events.get(monitor.id, lte=monitor.version, desc=True, limit=CROSSINGS_MAX))
     return {
         "monitor_id": monitor.id,
         "wallet_id": monitor.wallet_id,

@@ -6,8 +6,9 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from api.fields import Currency, Limit, MinorUnits, Position, Text, TextMap, UuidText
-from api.lists import CursorQuery
+from api.fields import Currency, Limit, MinorUnits, Text, TextMap, UuidText
+from api.lists import ViewQuery
+from api.moments import answered_as_of
 from domain.payment_order import PaymentOrder
 from domain.payment_status import STATUSES
 
@@ -103,9 +104,10 @@ class OrderSchema(Schema):
     created_at = fields.AwareDateTime(required=True)
     expires_at = fields.AwareDateTime(required=True, allow_none=True)
     version = fields.Integer(required=True, metadata={"description": "Number of events of the order"})
+    as_of = answered_as_of()
 
 
-class OrdersQuery(CursorQuery):
+class OrdersQuery(ViewQuery):
     """Filters and page of a list of orders."""
 
     status = fields.String(validate=validate.OneOf(tuple(STATUSES)))
@@ -114,14 +116,6 @@ class OrdersQuery(CursorQuery):
     created_from = fields.AwareDateTime(metadata={"description": "RFC 3339; inclusive"})
     created_to = fields.AwareDateTime(metadata={"description": "RFC 3339; exclusive"})
     limit = Limit()
-
-
-class OrdersPage(Schema):
-    """Orders, newest first; `position` is how far the view has come."""
-
-    items = fields.List(fields.Dict(), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
-    position = Position(required=True)
 
 
 def order_document(order: PaymentOrder) -> dict[str, Any]:

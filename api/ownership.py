@@ -12,6 +12,7 @@ from uuid import UUID
 from eventsourcing.application import AggregateNotFoundError
 
 from api.headers import uuid_text
+from api.moments import version_of
 from api.problem import not_found
 from api.services import current_caller, current_services
 from api.wallet_refs import wallet_id_of
@@ -38,9 +39,10 @@ def require_visible_wallet(wallet_id: UUID, kind: str = "wallet") -> None:
         raise not_found(kind)
 
 
-def visible_posting(posting_id: str, version: int | None = None) -> Posting:
-    """A posting of the caller's book; a merchant sees those that touch its wallets. `version` 1 reads one event."""
-    posting = _folded(posting_id, "posting", Posting, version)
+def visible_posting(posting_id: str, version: int | None = None, as_of: int | None = None) -> Posting:
+    """A posting of the caller's book, now or as of a position; a merchant sees those that touch its wallets.
+    `version` 1 reads one event."""
+    posting = _folded(posting_id, "posting", Posting, version, as_of)
     caller = current_caller()
     if not posting.is_of(caller.book):
         raise not_found("posting")
@@ -49,27 +51,27 @@ def visible_posting(posting_id: str, version: int | None = None) -> Posting:
     return posting
 
 
-def visible_hold(hold_id: str, version: int | None = None) -> Posting:
+def visible_hold(hold_id: str, version: int | None = None, as_of: int | None = None) -> Posting:
     """A hold of the caller's book, under the same rule as a posting."""
-    posting = visible_posting(hold_id, version)
+    posting = visible_posting(hold_id, version, as_of)
     if not posting.is_hold:
         raise not_found("hold")
     return posting
 
 
-def visible_monitor(monitor_id: str) -> Monitor:
-    """A monitor of a wallet that the caller may see."""
-    monitor = _folded(monitor_id, "monitor", Monitor, None)
+def visible_monitor(monitor_id: str, as_of: int | None = None) -> Monitor:
+    """A monitor of a wallet that the caller may see, now or as of a position."""
+    monitor = _folded(monitor_id, "monitor", Monitor, None, as_of)
     require_visible_wallet(monitor.wallet_id, "monitor")
     return monitor
 
 
-def visible_adjustment(adjustment_id: str) -> Adjustment:
-    """An adjustment of the caller's book."""
+def visible_adjustment(adjustment_id: str, as_of: int | None = None) -> Adjustment:
+    """An adjustment of the caller's book, now or as of a position."""
     key = uuid_text(adjustment_id)
     if key is None:
         raise not_found("adjustment")
-    return _folded(str(stream_id(current_caller().book, "adjustment", key)), "adjustment", Adjustment, None)
+    return _folded(str(stream_id(current_caller().book, "adjustment", key)), "adjustment", Adjustment, None, as_of)
 
 
 def own_lines(lines: list[Line]) -> list[Line]:
@@ -92,10 +94,12 @@ def _is_own(wallet_id: UUID) -> bool:
     return owner is None or opened.merchant_id == owner or opened.address.startswith(f"merchant:{owner}:")
 
 
-def _folded(text: str, kind: str, wanted: type[Found], version: int | None) -> Found:
+def _folded(text: str, kind: str, wanted: type[Found], version: int | None, as_of: int | None) -> Found:
     key = uuid_text(text)
     if key is None:
         raise not_found(kind)
+    if as_of is not None:
+        version = version_of(UUID(key), as_of)
     try:
         found: Any = current_services().log.repository.get(UUID(key), version=version)
     except AggregateNotFoundError:

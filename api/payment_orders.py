@@ -7,6 +7,7 @@ outcome. Reading one order folds its stream, so everybody reads their own writes
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Response, request
@@ -15,9 +16,10 @@ from flask_smorest import Blueprint
 from api.body import StrictParser
 from api.headers import idempotency_key, prefer_wait_s, uuid_text
 from api.json_response import json_response
-from api.lists import view_page
+from api.lists import ViewPageSchema, taken_page, view_page
+from api.moments import MomentQuery, as_known, position_of, version_of
 from api.openapi import PREFER_PARAMETER, key_parameter
-from api.order_schemas import CancelBody, CaptureBody, OrderBody, OrderSchema, OrdersPage, OrdersQuery, order_document
+from api.order_schemas import CancelBody, CaptureBody, OrderBody, OrderSchema, OrdersQuery, order_document
 from api.problem import not_found, unprocessable
 from api.services import current_caller, current_meta, current_services
 from domain.ids import stream_id
@@ -52,21 +54,20 @@ def create(body: dict[str, Any]) -> Response:
 
 @blp.route("", methods=["GET"])
 @blp.arguments(OrdersQuery(), location="query")
-@blp.response(200, OrdersPage)
+@blp.response(200, ViewPageSchema)
 def index(query: dict[str, Any]) -> Response:
     """List your payment orders, newest first."""
-    caller, services = current_caller(), current_services()
-    at_least = query.pop("at_least")
-    return view_page(
-        services.queries, "payment_orders", at_least, lambda: services.queries.payment_orders(caller, **query)
-    )
+    queries, caller, page = current_services().queries, current_caller(), taken_page(query)
+    return view_page("payment_orders", page, partial(queries.payment_orders, caller, **query))
 
 
 @blp.route("/<order_id>", methods=["GET"])
+@blp.arguments(MomentQuery(), location="query")
 @blp.response(200, OrderSchema)
-def show(order_id: str) -> Response:
-    """Read one payment order as its own stream tells it."""
-    return json_response(order_document(_visible(order_id)))
+def show(query: dict[str, Any], order_id: str) -> Response:
+    """Read one payment order as its own stream tells it, now or as of then."""
+    as_of = position_of(query["as_of"])
+    return json_response(as_known(order_document(_visible(order_id, as_of)), as_of))
 
 
 @blp.route("/<order_id>/capture", methods=["POST"])
@@ -117,12 +118,13 @@ def _voiding(order: PaymentOrder) -> bool:
     return any(attempt.void_requested for attempt in order.attempts)
 
 
-def _visible(order_id: str) -> PaymentOrder:
+def _visible(order_id: str, as_of: int | None = None) -> PaymentOrder:
     key = uuid_text(order_id)
     if key is None:
         raise not_found("payment order")
     caller = current_caller()
-    order = current_services().checkout.order(caller.book, key)
+    version = version_of(stream_id(caller.book, "payment-order", key), as_of)
+    order = current_services().checkout.order(caller.book, key, version)
     if caller.merchant_id is not None and order.merchant_id != caller.merchant_id:
         raise not_found("payment order")
     return order

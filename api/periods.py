@@ -13,9 +13,10 @@ from api.headers import idempotency_key
 from api.json_response import json_response
 from api.ledger_replies import decided
 from api.ledger_schemas import DecisionSchema
+from api.moments import MomentQuery, answered_as_of, as_known, position_of, version_of
 from api.openapi import key_parameter
 from api.services import current_caller, current_services
-from domain.period import closed_until
+from domain.period import closed_until, periods_stream_id
 from eventlog.application import EventLog
 from ledger.closings import closings
 from ledger.wire import ClosePeriod
@@ -51,6 +52,7 @@ class PeriodsSchema(Schema):
         required=True, allow_none=True, metadata={"description": "The first moment that still takes postings"}
     )
     closings = fields.List(fields.Nested(ClosingSchema), required=True)
+    as_of = answered_as_of()
 
 
 @blp.route("/close", methods=["POST"])
@@ -65,15 +67,18 @@ def close(body: dict[str, Any]) -> Response:
 
 
 @blp.route("", methods=["GET"])
+@blp.arguments(MomentQuery(), location="query")
 @blp.response(200, PeriodsSchema)
-def show() -> Response:
-    """Read how far the book is closed."""
-    return json_response(periods_document(current_services().log, current_caller().book))
+def show(query: dict[str, Any]) -> Response:
+    """Read how far the book is closed, or was as of then."""
+    as_of, book = position_of(query["as_of"]), current_caller().book
+    version = version_of(periods_stream_id(book), as_of)
+    return json_response(as_known(periods_document(current_services().log, book, version), as_of))
 
 
-def periods_document(log: EventLog, book: int) -> dict[str, Any]:
-    """The closings of a book as their own stream tells them."""
-    found = closings(log, book)
+def periods_document(log: EventLog, book: int, version: int | None = None) -> dict[str, Any]:
+    """The closings of a book as their own stream tells them, up to a version of it."""
+    found = closings(log, book, version)
     through = found[-1].through if found else None
     return {
         "closed_through": through,

@@ -7,6 +7,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from api.moments import answered_as_of
 from domain.lines import Line
 from domain.posting import Posting
 
@@ -43,6 +44,7 @@ class ShownSchema(Schema):
     lines = fields.List(fields.Nested(LineSchema), required=True)
     metadata = fields.Dict(required=True)
     metadata_history = fields.List(fields.Nested(NotesChangeSchema), required=True)
+    as_of = answered_as_of()
 
 
 class PostingSchema(ShownSchema):

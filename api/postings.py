@@ -27,6 +27,7 @@ from api.ledger_schemas import (
     movement_fields,
     reference_field,
 )
+from api.moments import MomentQuery, as_known, position_of
 from api.openapi import key_parameter
 from api.ownership import own_lines, visible_posting
 from api.posting_documents import PostingSchema, posting_document
@@ -78,11 +79,13 @@ def create(body: dict[str, Any]) -> Response:
 
 
 @blp.route("/<posting_id>", methods=["GET"])
+@blp.arguments(MomentQuery(), location="query")
 @blp.response(200, PostingSchema)
-def show(posting_id: str) -> Response:
-    """Read one posting as its own stream tells it. A merchant sees its own lines only."""
-    posting = visible_posting(posting_id)
-    return json_response(posting_document(posting, own_lines(posting.lines)))
+def show(query: dict[str, Any], posting_id: str) -> Response:
+    """Read one posting as its own stream tells it, now or as of then. A merchant sees its own lines only."""
+    as_of = position_of(query["as_of"])
+    posting = visible_posting(posting_id, as_of=as_of)
+    return json_response(as_known(posting_document(posting, own_lines(posting.lines)), as_of))
 
 
 @blp.route("/<posting_id>/revert", methods=["POST"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +16,9 @@ from marshmallow import Schema, fields, validate
 from api.body import StrictParser
 from api.fields import Currency, Limit, Position
 from api.json_response import json_response
-from api.ledger_questions import (
-    answer_views_apart,
-    effective_span,
-    moment_asked,
-    only_one_range,
-    recorded_range,
-    taken_wallets,
-)
-from api.lists import CursorQuery, reached, view_page
+from api.ledger_questions import effective_span, moment_asked, only_one_range, recorded_range, taken_wallets
+from api.lists import ViewPageSchema, ViewQuery, reached, taken_page, view_page
+from api.moments import MomentQuery, position_of
 from api.problem import not_found
 from api.query_fields import Amount, AsOf, Moment, WalletsQuery
 from api.services import current_caller, current_services
@@ -32,7 +27,6 @@ from projections.queries import Grouping, Range, Statement, WalletFilter, When
 
 blp = Blueprint("statements", __name__, url_prefix="/v1/wallets", description="Wallets as they were at any moment")
 blp.ARGUMENTS_PARSER = StrictParser()
-answer_views_apart(blp)
 
 BY_ADDRESS = Grouping(("address",))
 CSV_TYPE = "text/csv"
@@ -42,7 +36,7 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
-class WalletListQuery(WalletsQuery, CursorQuery):
+class WalletListQuery(WalletsQuery, ViewQuery):
     """Which wallets; balances in minor units and the natural sign."""
 
     balance_from = Amount(load_default=None, metadata={"description": "A posted balance of at least this"})
@@ -50,19 +44,10 @@ class WalletListQuery(WalletsQuery, CursorQuery):
     limit = Limit()
 
 
-class WalletPage(Schema):
-    """Wallets in the order of address and currency."""
-
-    items = fields.List(fields.Dict(), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
-    position = Position(required=True)
-
-
-class BalanceQuery(Schema):
+class BalanceQuery(MomentQuery):
     """When; the currency, when the wallet is named by its address."""
 
     currency = Currency(load_default=None)
-    as_of = AsOf(load_default=None, metadata={"description": "As of a position, or of a time that has passed"})
     effective_at = Moment(load_default=None, metadata={"description": "What was true by then; may go with as_of"})
     at_least = Position(load_default=0, metadata={"description": "Wait until the view has come this far"})
 
@@ -82,7 +67,7 @@ class WalletBalanceSchema(Schema):
     position = Position(required=True)
 
 
-class StatementQuery(CursorQuery):
+class StatementQuery(ViewQuery):
     """Which range of effective or of recorded time (effective without any bound, unless it says otherwise)."""
 
     currency = Currency(load_default=None)
@@ -130,12 +115,11 @@ class StatementSchema(Schema):
 
 @blp.route("", methods=["GET"])
 @blp.arguments(WalletListQuery(), location="query")
-@blp.response(200, WalletPage)
+@blp.response(200, ViewPageSchema)
 def index(query: dict[str, Any]) -> Response:
     """List wallets by pattern, currency, kind, notes, state or balance."""
-    queries, caller = current_services().queries, current_caller()
-    chosen, at_least = taken_wallets(query), query.pop("at_least")
-    return view_page(queries, "balances", at_least, lambda: queries.wallets(caller, chosen=chosen, **query))
+    queries, caller, page = current_services().queries, current_caller(), taken_page(query)
+    return view_page("balances", page, partial(queries.wallets, caller, chosen=taken_wallets(query)))
 
 
 @blp.route("/<wallet>/balance", methods=["GET"])
@@ -145,9 +129,9 @@ def balance(query: dict[str, Any], wallet: str) -> Response:
     """Read a wallet's balance as of any position or time, or at any effective moment."""
     queries, caller = current_services().queries, current_caller()
     wallet_id, effective_at = _wallet_id(wallet, query), query["effective_at"]
-    when = moment_asked(query)
+    when = moment_asked(position_of(query["as_of"]), effective_at)
     view = "balances" if when == When() else "wallet_entries"
-    position = reached(queries, view, max(query["at_least"], when.as_of or 0))
+    position = reached(view, max(query["at_least"], when.as_of or 0))
     found = queries.balances(caller, WalletFilter(wallet_id=wallet_id), when, BY_ADDRESS, cursor=None, limit=1).items
     if not found:
         raise not_found("wallet")
@@ -171,7 +155,7 @@ def statement(query: dict[str, Any], wallet: str) -> Response:
     """Read a wallet's statement: opening balance, entries with the balance after each, closing balance."""
     queries, caller = current_services().queries, current_caller()
     wallet_id, about = _wallet_id(wallet, query), _range(query)
-    reached(queries, "wallet_entries", max(query["at_least"], about.up_to or 0))
+    reached("wallet_entries", max(query["at_least"], about.up_to or 0))
     if _wants_csv(query["format"]):
         pages = queries.statement_pages(caller, wallet_id, about)
         first = next(pages, None)
@@ -234,4 +218,5 @@ def _range(query: dict[str, Any]) -> Range:
     if only_one_range(query):
         after, last = recorded_range(query)
         return Range(None, after, last)
-    return Range(effective_span(query["effective_from"], query["effective_to"]))
+    span = effective_span(query["effective_from"], query["effective_to"])
+    return Range(span, up_to=position_of(query["as_of"]))

@@ -6,6 +6,7 @@ committed them; entries come from the view.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +15,12 @@ from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 
 from api.body import StrictParser
-from api.fields import Currency, Limit, MinorUnits, Position, Text, UuidText
+from api.fields import Currency, Limit, MinorUnits, Text, UuidText
 from api.headers import idempotency_key
 from api.json_response import json_response
 from api.ledger_replies import refuse_unless
-from api.lists import CursorQuery, view_page
+from api.lists import ViewPageSchema, ViewQuery, taken_page, view_page
+from api.moments import MomentQuery, answered_as_of, as_known, position_of
 from api.ownership import visible_wallet
 from api.problem import not_found
 from api.query_fields import Amount, Moment
@@ -26,6 +28,8 @@ from api.services import current_caller, current_services
 from domain.chart import DEBIT_KINDS, account_kind
 from domain.ids import wallet_stream_id
 from projections.queries import EntryFilter
+from replay.explain.history import History
+from replay.explain.wallet import wallet_then
 
 blp = Blueprint("wallets", __name__, url_prefix="/v1/wallets", description="Accounts in one currency")
 blp.ARGUMENTS_PARSER = StrictParser()
@@ -59,15 +63,16 @@ class WalletSchema(Schema):
     version = fields.Integer(required=True)
     frozen = fields.Boolean(required=True)
     closed = fields.Boolean(required=True)
+    as_of = answered_as_of()
 
 
-class WalletQuery(Schema):
-    """The currency, when the wallet is named by its address."""
+class WalletQuery(MomentQuery):
+    """As of when; the currency, when the wallet is named by its address."""
 
     currency = Currency()
 
 
-class EntriesQuery(CursorQuery):
+class EntriesQuery(ViewQuery):
     """Which entries: every condition that is given must hold. Amounts are in the natural sign of the wallet."""
 
     currency = Currency()
@@ -78,14 +83,6 @@ class EntriesQuery(CursorQuery):
     min_amount_minor = Amount(load_default=None)
     max_amount_minor = Amount(load_default=None, metadata={"description": "Included"})
     limit = Limit()
-
-
-class EntriesPage(Schema):
-    """Entries of a wallet in order of the log; `position` is how far the view has come."""
-
-    items = fields.List(fields.Dict(), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
-    position = Position(required=True)
 
 
 @blp.route("", methods=["POST"])
@@ -110,25 +107,20 @@ def open_wallet(body: dict[str, Any]) -> Response:
 @blp.arguments(WalletQuery(), location="query")
 @blp.response(200, WalletSchema)
 def show(query: dict[str, Any], wallet: str) -> Response:
-    """Read a wallet's posted, held and available money, by wallet id or by address and currency."""
-    return json_response(_numbers(visible_wallet(wallet, query.get("currency"))))
+    """Read a wallet's posted, held and available money, now or as of then, by wallet id or by address and currency."""
+    wallet_id, as_of = visible_wallet(wallet, query.get("currency")), position_of(query["as_of"])
+    return json_response(_numbers(wallet_id) if as_of is None else as_known(_numbers_then(wallet_id, as_of), as_of))
 
 
 @blp.route("/<wallet>/entries", methods=["GET"])
 @blp.arguments(EntriesQuery(), location="query")
-@blp.response(200, EntriesPage)
+@blp.response(200, ViewPageSchema)
 def entries(query: dict[str, Any], wallet: str) -> Response:
     """List what was posted to a wallet."""
-    caller, services = current_caller(), current_services()
+    queries, caller, page = current_services().queries, current_caller(), taken_page(query)
     wallet_id = visible_wallet(wallet, query.pop("currency", None))
-    page = {name: query.pop(name) for name in ("cursor", "limit")}
-    at_least, chosen = query.pop("at_least"), EntryFilter(**query)
-    return view_page(
-        services.queries,
-        "wallet_entries",
-        at_least,
-        lambda: services.queries.wallet_entries(caller, wallet_id, chosen=chosen, **page),
-    )
+    chosen = EntryFilter(**query)
+    return view_page("wallet_entries", page, partial(queries.wallet_entries, caller, wallet_id, chosen=chosen))
 
 
 def _numbers(wallet_id: UUID) -> dict[str, Any]:
@@ -151,4 +143,26 @@ def _numbers(wallet_id: UUID) -> dict[str, Any]:
         "version": found.version,
         "frozen": found.frozen,
         "closed": found.closed,
+    }
+
+
+def _numbers_then(wallet_id: UUID, as_of: int) -> dict[str, Any]:
+    """From the wallet's own events, which the posting engine no longer knows."""
+    services = current_services()
+    found = wallet_then(History(services.queries, services.log.log_mapper, current_caller().book, as_of), wallet_id)
+    if found is None:
+        raise not_found("wallet")
+    opened, head = found.opened, found.head
+    return {
+        "wallet_id": wallet_id,
+        "address": opened.address,
+        "currency": opened.currency,
+        "account_kind": opened.account_kind,
+        "posted_minor": head.natural,
+        "held_minor": head.held,
+        "available_minor": head.available,
+        "overdraft_limit_minor": head.overdraft_limit_minor,
+        "version": found.version,
+        "frozen": head.frozen,
+        "closed": head.closed,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -27,9 +27,13 @@ from projections.registry import views
 from rails.port import Rail
 from rails.registry import FACTORIES, open_rail
 from replay.machine import ViewMachine
+from replay.past import PastViews
 
 if TYPE_CHECKING:
     from api.services import Services
+
+PAST_WAIT_S = 5.0
+"""How long a request about the past waits for what it needs to be folded before it is told to ask again."""
 
 
 def database(settings: Settings) -> str:
@@ -78,6 +82,15 @@ def rails(settings: Settings) -> dict[str, Rail]:
     return {name: open_rail(name, options.get(name, {})) for name in FACTORIES}
 
 
+@contextmanager
+def views_now_and_then(log: EventLog, wait_s: float | None = None) -> Iterator[Queries]:
+    """The views as they are and as they were. `wait_s` is how long a question about the past may wait for what it needs
+    to be folded; None for as long as it takes."""
+    recorder = recorder_of(log)
+    with closing(PastViews(recorder.database_url, recorder, log.log_mapper.decode, wait_s=wait_s)) as past:
+        yield Queries(recorder.readers.read, past)
+
+
 def view_machine(log: EventLog, names: Sequence[str] = ()) -> ViewMachine:
     """The machine over all views, or those named."""
     recorder = recorder_of(log)
@@ -116,13 +129,13 @@ def api_services(settings: Settings) -> Iterator[Services]:
 
     with (
         event_log(settings, [PaymentOrder.TOPIC]) as log,
+        views_now_and_then(log, PAST_WAIT_S) as queries,
         ConnectionPool(database(settings), min_size=1, max_size=4, open=True) as pool,
     ):
         recorder = recorder_of(log)
         ledger = LedgerClient(settings.engine_socket)
         waiters = Waiters(Follower(recorder, recorder.horizon, recorder.max_notification_id() or 0))
         waiters.start()
-        queries = Queries(recorder.readers.read)
 
         def views_run() -> str | None:
             return None if queries.position("payment_orders") or not recorder.max_notification_id() else "views wait"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from eventlog.application import EventLog
 
 
-def closings(log: EventLog, book: int) -> list[Period.Closed]:
-    """The closings of a book, oldest first; the last one says how far it is closed."""
-    found: list[Any] = list(log.events.get(periods_stream_id(book)))
+def closings(log: EventLog, book: int, version: int | None = None) -> list[Period.Closed]:
+    """The closings of a book, oldest first, all or up to a version; the last one says how far it is closed."""
+    found: list[Any] = list(log.events.get(periods_stream_id(book), lte=version))
     return found

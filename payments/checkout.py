@@ -198,10 +198,12 @@ class Checkout:
 
         return self._change(command.book, command.order_id, decide)
 
-    def order(self, book: int, order_id: str) -> PaymentOrder:
-        """The order as its own stream tells it, so that one reads one's own writes. Raises OrderNotFound."""
+    def order(self, book: int, order_id: str, version: int | None = None) -> PaymentOrder:
+        """The order as its own stream tells it, now or at a version of old, so that one reads one's own writes. Raises
+        OrderNotFound."""
+        key = stream_id(book, "payment-order", order_id)
         try:
-            order: PaymentOrder = self._log.repository.get(stream_id(book, "payment-order", order_id))
+            order: PaymentOrder = self._log.repository.get(key, version=version)
         except AggregateNotFoundError:
             raise OrderNotFound(order_id) from None
         return order

@@ -91,6 +91,8 @@ class Checkpoints:
         """Makes a checkpoint that is near to a position, unless somebody did so meanwhile. Raises PastUnderWay when
         another process is at it for longer than a caller can be left waiting."""
         with connect(self._url) as read, connect(self._url) as write:
+            # Between two batches of a long log the transaction is idle, and nobody waits for it: it writes no event.
+            write.execute("set idle_in_transaction_session_timeout = 0")
             try:
                 write.execute(LOCK, [live.view.name])
             except psycopg.errors.LockNotAvailable:

@@ -7,6 +7,7 @@ What becomes of a stream whose events a view cannot take is what the machine doe
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from psycopg import sql
 
 from eventlog.arrays import column as packed_column
 from eventlog.connections import Readers
+from eventlog.errors import LogUnavailable
 from eventlog.follower import LogReader
 from eventlog.recorded import Recorded
 from projections.queries.reading import PastUnderWay, Then
@@ -25,7 +27,7 @@ from replay.builds import Build
 from replay.checkpoints import STEP_EVENTS, Checkpoints, asked_again, is_far, nearest
 
 SESSIONS_MAX = 2
-"""Questions about the past that a process works on at once; others wait, and those about the present do not."""
+"""Questions about the past that a process works on at once; more of them wait, those about the present never do."""
 CHECKPOINTS_MAX = 4
 PAGE_EVENTS = 5_000
 ATTEMPTS = 3
@@ -69,23 +71,51 @@ class PastViews:
         *,
         checkpoints_max: int = CHECKPOINTS_MAX,
         step_events: int = STEP_EVENTS,
+        wait_s: float | None = None,
     ) -> None:
+        """`wait_s` is how long a question waits for its turn, and for a checkpoint; None for as long as it takes."""
         self._reader, self._decode = reader, decode
         self._checkpoints = Checkpoints(database_url, decode, checkpoints_max, step_events)
         self._sessions = Readers(database_url, SESSIONS_MAX)
+        self._turns = threading.BoundedSemaphore(SESSIONS_MAX)
+        self._wait_s = wait_s
+        self._making: dict[str, _Making] = {}
+        self._making_lock = threading.Lock()
 
     def read(self, then: Then, query: Callable[[psycopg.Connection[Any]], Any]) -> Any:
         """Runs a query in which the views are as they were. Raises PastUnderWay, and LogUnavailable."""
-        for _ in range(ATTEMPTS):
-            try:
-                return self._sessions.read(lambda connection: self._asked(connection, then, query))
-            except _Far as far:
-                self._checkpoints.bring_near(far.live, then.position)
+        if not self._turns.acquire(timeout=self._wait_s):
+            raise PastUnderWay("other questions about the past are being answered; ask again")
+        try:
+            for _ in range(ATTEMPTS):
+                try:
+                    return self._sessions.read(lambda connection: self._asked(connection, then, query))
+                except _Far as far:
+                    self._bring_near(far.live, then.position)
+        finally:
+            self._turns.release()
         raise PastUnderWay("so many moments are asked about that checkpoints come and go; ask again")
 
     def close(self) -> None:
         """Ends the sessions."""
         self._sessions.close()
+
+    def _bring_near(self, live: Build, position: int) -> None:
+        """Has a checkpoint made that is near. It is made whether or not the caller can wait for its end, so that who
+        asks again finds it; one at a time for each view."""
+        name = live.view.name
+        with self._making_lock:
+            making = self._making.get(name)
+            if making is None or not making.is_alive():
+                making = self._making[name] = _Making(lambda: self._checkpoints.bring_near(live, position), name)
+                making.start()
+        making.join(self._wait_s)
+        if making.is_alive():
+            raise PastUnderWay(f"view {name} is being folded to about that moment; ask again")
+        if isinstance(making.problem, psycopg.OperationalError):
+            raise LogUnavailable(f"The log cannot be read: {making.problem}") from making.problem
+        if making.problem is not None:
+            raise making.problem
 
     def _asked(
         self, connection: psycopg.Connection[Any], then: Then, query: Callable[[psycopg.Connection[Any]], Any]
@@ -131,6 +161,22 @@ class PastViews:
             for page in pages():
                 folding.fold_carefully(page)
         return folding.rows
+
+
+class _Making(threading.Thread):
+    """A checkpoint under way. Nobody waits for it when the process ends: the server takes back what is half done."""
+
+    def __init__(self, make: Callable[[], None], view: str) -> None:
+        super().__init__(name=f"checkpoint-{view}", daemon=True)
+        self._make = make
+        self.problem: Exception | None = None
+
+    def run(self) -> None:
+        """Leaves what went wrong to those who wait."""
+        try:
+            self._make()
+        except Exception as problem:  # noqa: BLE001 - raised again where it is waited for
+            self.problem = problem
 
 
 class _Folding:

@@ -104,9 +104,9 @@ class ClosedPeriods:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def show(self) -> Periods:
-        """How far the book is closed, and by which closings."""
-        return self._connection.ask(Periods, "GET", "/v1/periods")
+    def show(self, *, as_of: str | datetime | None = None) -> Periods:
+        """How far the book is closed, and by which closings; now, or as of a position or a time."""
+        return self._connection.ask(Periods, "GET", "/v1/periods", query={"as_of": as_of})
 
     def close(self, through: date, *, key: str | UUID | None = None) -> PeriodClosed:
         """Close the book through a day (UTC) that is over; never opened again. Raises Refused."""
@@ -136,9 +136,9 @@ class Monitors:
         body |= given(currency=currency, reference=reference)
         return self._connection.ask(MonitorDecision, "POST", "/v1/monitors", body=body, key=key_of(key))
 
-    def show(self, monitor_id: str | UUID) -> Monitor:
-        """A monitor and its crossings, newest first. Raises NotFound."""
-        return self._connection.ask(Monitor, "GET", f"/v1/monitors/{in_path(monitor_id)}")
+    def show(self, monitor_id: str | UUID, *, as_of: str | datetime | None = None) -> Monitor:
+        """A monitor and its crossings, newest first; now, or as of a position or a time. Raises NotFound."""
+        return self._connection.ask(Monitor, "GET", f"/v1/monitors/{in_path(monitor_id)}", query={"as_of": as_of})
 
     def list(
         self,
@@ -148,6 +148,7 @@ class Monitors:
         measure: str | None = None,
         side: str | None = None,
         removed: bool | None = None,
+        as_of: str | datetime | None = None,
         at_least: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Row]:
@@ -158,6 +159,7 @@ class Monitors:
             "measure": measure,
             "side": side,
             "removed": removed,
+            "as_of": as_of,
             "at_least": at_least,
             "limit": limit,
         }
@@ -191,9 +193,9 @@ class Adjustments:
         body |= given(effective_at=effective_at, metadata=metadata)
         return self._connection.ask(Adjustment, "POST", "/v1/adjustments", body=body, key=key_of(key))
 
-    def show(self, adjustment_id: str | UUID) -> Adjustment:
-        """One adjustment. Raises NotFound."""
-        return self._connection.ask(Adjustment, "GET", _adjustment(adjustment_id))
+    def show(self, adjustment_id: str | UUID, *, as_of: str | datetime | None = None) -> Adjustment:
+        """One adjustment, now or as of a position or a time. Raises NotFound."""
+        return self._connection.ask(Adjustment, "GET", _adjustment(adjustment_id), query={"as_of": as_of})
 
     def list(
         self,
@@ -201,6 +203,7 @@ class Adjustments:
         state: str | None = None,
         proposed_by: str | None = None,
         decided_by: str | None = None,
+        as_of: str | datetime | None = None,
         at_least: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Row]:
@@ -209,6 +212,7 @@ class Adjustments:
             "state": state,
             "proposed_by": proposed_by,
             "decided_by": decided_by,
+            "as_of": as_of,
             "at_least": at_least,
             "limit": limit,
         }
@@ -230,15 +234,29 @@ class Events:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def page(self, after: str = "0", *, topics: Sequence[str] = (), limit: int | None = None) -> EventsPage:
-        """Events after a position, in order."""
-        query = {"after": after, "limit": limit, "topics": ",".join(topics) or None}
+    def page(
+        self,
+        after: str = "0",
+        *,
+        topics: Sequence[str] = (),
+        as_of: str | datetime | None = None,
+        limit: int | None = None,
+    ) -> EventsPage:
+        """Events after a position, in order; up to `as_of`, a position or a time, where it is given."""
+        query = {"after": after, "as_of": as_of, "limit": limit, "topics": ",".join(topics) or None}
         return self._connection.ask(EventsPage, "GET", "/v1/events", query=query)
 
-    def list(self, after: str = "0", *, topics: Sequence[str] = (), limit: int | None = None) -> Iterator[Event]:
-        """Every event after a position up to now, in order; `limit` is how many each request brings."""
+    def list(
+        self,
+        after: str = "0",
+        *,
+        topics: Sequence[str] = (),
+        as_of: str | datetime | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Event]:
+        """Every event after a position up to now, or to `as_of`, in order; `limit` is how many each request brings."""
         while True:
-            page = self.page(after, topics=topics, limit=limit)
+            page = self.page(after, topics=topics, as_of=as_of, limit=limit)
             if not page.items:
                 return
             yield from page.items

@@ -44,9 +44,9 @@ class Holds:
         query = {"dry_run": dry_run or None}
         return self._connection.ask(HoldDecision, "POST", "/v1/holds", query=query, body=body, key=key_of(key))
 
-    def show(self, hold_id: str | UUID) -> Hold:
-        """One hold with what is left of it. Raises NotFound."""
-        return self._connection.ask(Hold, "GET", f"/v1/holds/{in_path(hold_id)}")
+    def show(self, hold_id: str | UUID, *, as_of: str | datetime | None = None) -> Hold:
+        """One hold with what is left of it, now or as of a position or a time. Raises NotFound."""
+        return self._connection.ask(Hold, "GET", f"/v1/holds/{in_path(hold_id)}", query={"as_of": as_of})
 
     def list(
         self,
@@ -57,6 +57,7 @@ class Holds:
         state: str | None = None,
         open: bool | None = None,  # noqa: A002 - the API's own word
         expires_before: datetime | None = None,
+        as_of: str | datetime | None = None,
         at_least: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Row]:
@@ -68,6 +69,7 @@ class Holds:
             "state": state,
             "open": open,
             "expires_before": expires_before,
+            "as_of": as_of,
             "at_least": at_least,
             "limit": limit,
         }

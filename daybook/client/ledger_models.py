@@ -23,6 +23,7 @@ class Wallet(Written):
     version: int
     frozen: bool
     closed: bool
+    as_of: str | None = None
 
 
 class WalletBalance(Answer):
@@ -183,6 +184,7 @@ class Posting(_Shown):
     hold_id: UUID | None
     cause_position: str | None
     refusal: dict[str, Any] | None
+    as_of: str | None = None
 
 
 class Hold(_Shown):
@@ -191,6 +193,7 @@ class Hold(_Shown):
     hold_id: UUID
     expires_at: datetime | None
     commits: tuple[UUID, ...]
+    as_of: str | None = None
 
 
 class BulkItem(Answer):

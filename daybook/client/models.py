@@ -43,6 +43,7 @@ class Periods(Answer):
     closed_through: date | None
     open_from: datetime | None
     closings: tuple[Closing, ...]
+    as_of: str | None = None
 
 
 class Crossing(Answer):
@@ -64,6 +65,7 @@ class Monitor(Answer):
     reference: str | None
     removed: bool
     crossings: tuple[Crossing, ...]
+    as_of: str | None = None
 
 
 class Adjustment(Written):
@@ -80,6 +82,7 @@ class Adjustment(Written):
     decided_by: str | None
     rejection_reason: str | None
     posting_id: UUID | None
+    as_of: str | None = None
 
 
 class Split(Answer):
@@ -153,6 +156,7 @@ class PaymentOrder(Written):
     created_at: datetime
     expires_at: datetime | None
     version: int
+    as_of: str | None = None
 
 
 class Event(Answer):

@@ -80,9 +80,10 @@ class Postings:
         query = {"dry_run": dry_run or None}
         return self._connection.ask(Movement, "POST", "/v1/postings", query=query, body=body, key=key_of(key))
 
-    def show(self, posting_id: str | UUID) -> Posting:
-        """One posting with its links and the history of its notes. Raises NotFound."""
-        return self._connection.ask(Posting, "GET", f"/v1/postings/{in_path(posting_id)}")
+    def show(self, posting_id: str | UUID, *, as_of: str | datetime | None = None) -> Posting:
+        """One posting with its links and the history of its notes; now, or as of a position or a time. Raises
+        NotFound."""
+        return self._connection.ask(Posting, "GET", f"/v1/postings/{in_path(posting_id)}", query={"as_of": as_of})
 
     def list(
         self,
@@ -98,6 +99,7 @@ class Postings:
         effective_to: datetime | None = None,
         recorded_from: datetime | None = None,
         recorded_to: datetime | None = None,
+        as_of: str | datetime | None = None,
         at_least: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Row]:
@@ -113,6 +115,7 @@ class Postings:
             "effective_to": effective_to,
             "recorded_from": recorded_from,
             "recorded_to": recorded_to,
+            "as_of": as_of,
             "at_least": at_least,
             "limit": limit,
         }

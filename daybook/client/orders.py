@@ -71,9 +71,9 @@ class PaymentOrders:
             PaymentOrder, "POST", "/v1/payment-orders", body=body, key=key_of(key), wait_s=wait_s
         )
 
-    def show(self, order_id: str | UUID) -> PaymentOrder:
-        """One order as it stands. Raises NotFound."""
-        return self._connection.ask(PaymentOrder, "GET", _path(order_id))
+    def show(self, order_id: str | UUID, *, as_of: str | datetime | None = None) -> PaymentOrder:
+        """One order as it stands, or stood as of a position or a time. Raises NotFound."""
+        return self._connection.ask(PaymentOrder, "GET", _path(order_id), query={"as_of": as_of})
 
     def explain(self, order_id: str | UUID, *, as_of: str | datetime | None = None) -> OrderExplanation:
         """What happened to an order, step by step, with the arithmetic of its shares. Raises NotFound."""
@@ -87,6 +87,7 @@ class PaymentOrders:
         reference: str | None = None,
         created_from: datetime | None = None,
         created_to: datetime | None = None,
+        as_of: str | datetime | None = None,
         at_least: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Row]:
@@ -97,6 +98,7 @@ class PaymentOrders:
             "reference": reference,
             "created_from": created_from,
             "created_to": created_to,
+            "as_of": as_of,
             "at_least": at_least,
             "limit": limit,
         }

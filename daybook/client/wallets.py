@@ -47,9 +47,9 @@ class Wallets:
         body = {"address": address, "currency": currency, "overdraft_limit_minor": overdraft_limit_minor}
         return self._connection.ask(Wallet, "POST", "/v1/wallets", body={**body, **given(merchant_id=merchant_id)})
 
-    def show(self, wallet: WalletName, currency: str | None = None) -> Wallet:
-        """A wallet as the posting engine last committed it. Raises NotFound."""
-        return self._connection.ask(Wallet, "GET", _path(wallet), query={"currency": currency})
+    def show(self, wallet: WalletName, currency: str | None = None, *, as_of: str | datetime | None = None) -> Wallet:
+        """A wallet as the posting engine last committed it, or as of a position or a time. Raises NotFound."""
+        return self._connection.ask(Wallet, "GET", _path(wallet), query={"currency": currency, "as_of": as_of})
 
     def list(
         self,
@@ -62,12 +62,14 @@ class Wallets:
         closed: bool | None = None,
         balance_from: int | None = None,
         balance_below: int | None = None,
+        as_of: str | datetime | None = None,
         at_least: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Row]:
         """Wallets in the order of address and currency. `address` may be a pattern (merchant:*:available).
 
-        `at_least` is a position that the answer must know of, `limit` the rows per request.
+        `as_of` is a position or a time: the wallets as they were. `at_least` is a position that the answer must know
+        of, `limit` the rows per request.
         """
         query = {
             "address": address,
@@ -77,6 +79,7 @@ class Wallets:
             "closed": closed,
             "balance_from": balance_from,
             "balance_below": balance_below,
+            "as_of": as_of,
             "at_least": at_least,
             "limit": limit,
         }
@@ -93,6 +96,7 @@ class Wallets:
         recorded_to: datetime | None = None,
         min_amount_minor: int | None = None,
         max_amount_minor: int | None = None,
+        as_of: str | datetime | None = None,
         at_least: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Row]:
@@ -105,6 +109,7 @@ class Wallets:
             "recorded_to": recorded_to,
             "min_amount_minor": min_amount_minor,
             "max_amount_minor": max_amount_minor,
+            "as_of": as_of,
             "at_least": at_least,
             "limit": limit,
         }
@@ -144,6 +149,7 @@ class Wallets:
         effective_to: datetime | None = None,
         recorded_from: str | datetime | None = None,
         recorded_to: str | datetime | None = None,
+        as_of: str | datetime | None = None,
         at_least: str | None = None,
         limit: int | None = None,
     ) -> Statement:
@@ -154,6 +160,7 @@ class Wallets:
             "effective_to": effective_to,
             "recorded_from": recorded_from,
             "recorded_to": recorded_to,
+            "as_of": as_of,
             "at_least": at_least,
             "limit": limit,
         }
@@ -174,6 +181,7 @@ class Wallets:
         effective_to: datetime | None = None,
         recorded_from: str | datetime | None = None,
         recorded_to: str | datetime | None = None,
+        as_of: str | datetime | None = None,
     ) -> str:
         """The same as CSV, with a header. Its last line is the closing balance: without it, it is not whole."""
         query = {
@@ -182,6 +190,7 @@ class Wallets:
             "effective_to": effective_to,
             "recorded_from": recorded_from,
             "recorded_to": recorded_to,
+            "as_of": as_of,
             "format": "csv",
         }
         return self._connection.send("GET", f"{_path(wallet)}/statement", query=query).text

@@ -11,10 +11,11 @@ from uuid import UUID
 
 import click
 
+from daybook.bootstrap import views_now_and_then
 from daybook.commands._ledger import Moment, asking
 from daybook.session import EXIT_UNREACHABLE
 from daybook.views import VIEWS_TIMEOUT_S, wait_for_views
-from projections.queries import Queries, ViewsApart
+from projections.queries import PastUnderWay, Queries, ViewsApart
 
 as_of_help = "As of a position of the log, or of a time that has passed."
 
@@ -62,10 +63,11 @@ def reading(name: str) -> Iterator[Reading]:
         opened = asked.opened
         if not (opened.wait_for_books(VIEWS_TIMEOUT_S) and wait_for_views(opened, VIEWS_TIMEOUT_S)):
             behind("books or views do not catch up; look at `daybook doctor`")
-        try:
-            yield Reading(Queries(opened.recorder.readers.read), asked.book, asked.wallet)
-        except ViewsApart as apart:
-            behind(str(apart))
+        with views_now_and_then(opened.log) as queries:
+            try:
+                yield Reading(queries, asked.book, asked.wallet)
+            except (ViewsApart, PastUnderWay) as later:
+                behind(str(later))
 
 
 def behind(problem: str) -> None:

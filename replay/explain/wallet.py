@@ -14,6 +14,7 @@ from domain.payment_events import PaymentOrderEvent
 from domain.payment_order import PaymentOrder
 from domain.posting import Posting
 from domain.wallet import WalletAccount, WalletHead
+from domain.wallet_events import Opened
 from replay.explain.history import History
 from replay.explain.told import Source, Told, source
 
@@ -103,6 +104,26 @@ def explain_wallet(history: History, wallet_id: UUID, limit: int = ENTRIES_SHOWN
     head = _head(changes)
     entries = _entries(shown, before, head.sign, postings, facts, orders)
     return _explained(history.as_of, changes[0], head, shown, before, entries, older)
+
+
+class WalletThen(msgspec.Struct, frozen=True):
+    """A wallet as of a position, without the entries that made it so; `version` is that of its last event by then."""
+
+    opened: Opened
+    head: WalletHead
+    version: int
+
+
+def wallet_then(history: History, wallet_id: UUID) -> WalletThen | None:
+    """The wallet as of the history's position; None when there was no such wallet."""
+    changes, newest = history.other_changes(wallet_id), history.newest_numbers(wallet_id, 1)
+    if not changes or not isinstance(changes[0].event, WalletAccount.Opened):
+        return None
+    head = _head(changes)
+    for told in newest:
+        told.event.change(head)
+    version = max(told.row.version for told in (changes[-1], *newest))
+    return WalletThen(changes[0].event, head, version)
 
 
 def _head(changes: Sequence[Told]) -> WalletHead:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-import api.lists
+import api.moments
 from api.app import create_app
 from projections.queries import Queries
 from projections.registry import views
@@ -196,5 +196,5 @@ def test_a_question_that_cannot_be_answered_is_refused_by_field(reading: Reading
 def test_a_page_waits_for_its_view_and_says_when_it_does_not_come(
     reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.lists, "AT_LEAST_WAIT_S", 0.1)
+    monkeypatch.setattr(api.moments, "WAIT_S", 0.1)
     problem(reading.get(f"/postings?at_least={2**60}"), 503, "view_behind")

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-import api.lists
+import api.moments
 from api.order_schemas import OrderSchema
 from domain.ids import stream_id
 from domain.payment_order import PaymentOrder
@@ -147,7 +147,7 @@ def test_a_created_order_is_cancelled_at_once(shop: Shop) -> None:
 def test_a_list_says_its_position_as_text_and_refuses_to_answer_behind_at_least(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.lists, "AT_LEAST_WAIT_S", 0.1)
+    monkeypatch.setattr(api.moments, "WAIT_S", 0.1)
     client = shop.client()
     shop.views.reached = 2**60
     page = client.get(f"{ORDERS}?at_least={2**60}&status=captured", headers=shop.headers()).get_json()
