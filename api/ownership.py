@@ -26,10 +26,13 @@ from domain.wallet import WalletAccount
 Found = TypeVar("Found")
 
 
-def visible_wallet(wallet: str, currency: str | None) -> UUID:
-    """The id of a wallet that the caller named by id, or by address and currency; 404 unless it is the caller's."""
+def visible_wallet(wallet: str, currency: str | None, as_of: int | None = None) -> UUID:
+    """The id of a wallet that the caller named by id, or by address and currency; 404 unless it is the caller's, and
+    was open by `as_of`."""
     wallet_id = wallet_id_of(current_caller().book, wallet, currency, "wallet")
     require_visible_wallet(wallet_id)
+    if version_of(wallet_id, as_of) == 0:
+        raise not_found("wallet")
     return wallet_id
 
 

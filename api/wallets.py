@@ -108,7 +108,8 @@ def open_wallet(body: dict[str, Any]) -> Response:
 @blp.response(200, WalletSchema)
 def show(query: dict[str, Any], wallet: str) -> Response:
     """Read a wallet's posted, held and available money, now or as of then, by wallet id or by address and currency."""
-    wallet_id, as_of = visible_wallet(wallet, query.get("currency")), position_of(query["as_of"])
+    as_of = position_of(query["as_of"])
+    wallet_id = visible_wallet(wallet, query.get("currency"), as_of)
     return json_response(_numbers(wallet_id) if as_of is None else as_known(_numbers_then(wallet_id, as_of), as_of))
 
 
@@ -118,7 +119,7 @@ def show(query: dict[str, Any], wallet: str) -> Response:
 def entries(query: dict[str, Any], wallet: str) -> Response:
     """List what was posted to a wallet."""
     queries, caller, page = current_services().queries, current_caller(), taken_page(query)
-    wallet_id = visible_wallet(wallet, query.pop("currency", None))
+    wallet_id = visible_wallet(wallet, query.pop("currency", None), page.as_of)
     chosen = EntryFilter(**query)
     return view_page("wallet_entries", page, partial(queries.wallet_entries, caller, wallet_id, chosen=chosen))
 

@@ -23,6 +23,11 @@ select {keys}, sum(b.posted_minor) as posted_minor, sum(b.held_minor) as held_mi
   from balances b where b.book = %(book)s {where}
  group by {groups}
 """
+# Of wallets that have changed since: were they open by then?
+OPENED = """
+ (b.position <= %(as_of)s or exists (
+       select 1 from log.events o where o.stream_id = b.wallet_id and o.version = 1 and o.position <= %(as_of)s))
+"""
 # A wallet whose last event is not younger than the position stands as it stood then: only the others are looked up.
 AS_OF = """
 select {keys}, sum(case when b.position <= %(as_of)s then b.posted_minor else e.posted_after end) as posted_minor,
@@ -32,11 +37,11 @@ select {keys}, sum(case when b.position <= %(as_of)s then b.posted_minor else e.
        select posted_after, held_after from wallet_entries
         where wallet_id = b.wallet_id and position <= %(as_of)s and b.position > %(as_of)s
         order by position desc limit 1) e on true
- where b.book = %(book)s {where}
+ where b.book = %(book)s and (e.posted_after is not null or {opened}) {where}
  group by {groups}
-"""
+""".replace("{opened}", OPENED)
 MOVED = """
-with chosen as materialized (select b.wallet_id, {keys} from balances b where b.book = %(book)s {where})
+with chosen as materialized (select b.wallet_id, {keys} from balances b where b.book = %(book)s {where} {open})
 select {groups}, sum(debit) as debit_minor, sum(credit) as credit_minor, sum(entries) as entries,
        sum(wallets) as wallets
   from (select {groups}, 0 as debit, 0 as credit, 0 as entries, 1 as wallets from chosen {parts}) moved
@@ -113,7 +118,7 @@ class NumberQueries(MomentQueries):
         limit: int,
     ) -> Page:
         """Debits, credits and entries that were recorded after a position and up to `when.as_of`. CursorUnreadable."""
-        asked = question(MOVED.replace("{parts}", RECORDED), caller, chosen, when, grouping, cursor, limit)
+        asked = question(moved(RECORDED, by_then=True), caller, chosen, when, grouping, cursor, limit)
         rows = self._alone(Question(asked.text, asked.parameters | {"after_position": after}))
         return page(grouping.shown([_volume(row) for row in rows]), limit, grouping.place)
 
@@ -158,7 +163,12 @@ def moved_query(when: When) -> str:
         parts += HEAD
     if effective.tail < effective.end:
         parts += TAIL
-    return MOVED.replace("{parts}", parts + (LATER if when.as_of is not None else ""))
+    return moved(parts + (LATER if when.as_of is not None else ""), by_then=when.as_of is not None)
+
+
+def moved(parts: str, *, by_then: bool) -> str:
+    """The sum of these parts; `by_then`: of the wallets alone that were open by the position of `as_of`."""
+    return MOVED.replace("{parts}", parts).replace("{open}", f"and {OPENED}" if by_then else "")
 
 
 def _balance(row: Row) -> Row:

@@ -16,7 +16,7 @@ from psycopg import Connection
 
 from projections.queries.grouping import ONLY_KINDS
 from projections.queries.moments import APART, Span, span
-from projections.queries.numbers import AS_OF, NumberQueries, When, moved_query, question
+from projections.queries.numbers import AS_OF, OPENED, NumberQueries, When, moved_query, question
 from projections.queries.reading import (
     Asker,
     Row,
@@ -33,7 +33,7 @@ from projections.queries.wallets import WalletFilter
 
 WALLET = """
 select b.wallet_id, b.address, b.currency, b.account_kind from balances b
- where b.book = %(book)s and b.wallet_id = %(wallet)s {own}
+ where b.book = %(book)s and b.wallet_id = %(wallet)s {own} and {opened}
 """
 POSITIONS = """
 select min(position) as first, max(position) as last, count(*) as builds
@@ -100,11 +100,11 @@ class StatementQueries(NumberQueries):
             with connection.transaction():
                 connection.execute("set transaction isolation level repeatable read, read only")
                 now = _joint_position(connection)
-                known = scope(caller) | {"wallet": wallet_id}
-                found = fetch(connection, WALLET.format(own=own(caller)), known)
+                as_of = place.as_of if place is not None else about.up_to if about.up_to is not None else now
+                known = scope(caller) | {"wallet": wallet_id, "as_of": as_of}
+                found = fetch(connection, WALLET.format(own=own(caller), opened=OPENED), known)
                 if not found:
                     return None
-                as_of = place.as_of if place is not None else about.up_to if about.up_to is not None else now
                 return _read(connection, caller, found[0], about, as_of, place, limit)
 
         statement: Statement | None = self._read(read)
@@ -162,10 +162,12 @@ def _balances(connection: Connection[Any], caller: Asker, wallet_id: UUID, about
 
     def balance(when: When) -> int:
         query = AS_OF if when.effective is None else moved_query(when)
-        (row,) = fetch(connection, *question(query, caller, chosen, when, ONLY_KINDS))
+        rows = fetch(connection, *question(query, caller, chosen, when, ONLY_KINDS))
+        if not rows:  # it was not open by then
+            return 0
         if when.effective is None:
-            return int(row["posted_minor"] or 0)
-        return int(row["debit_minor"] - row["credit_minor"])
+            return int(rows[0]["posted_minor"] or 0)
+        return int(rows[0]["debit_minor"] - rows[0]["credit_minor"])
 
     if effective is None:
         return balance(When(about.after)), balance(When(as_of))

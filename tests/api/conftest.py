@@ -17,6 +17,7 @@ from eventlog.fenced import FencedRecorder
 from eventlog.postgres import PostgresRecorder
 from ledger.engine import PostingEngine
 from ledger.server import LedgerServer
+from tests.api.reading import Reading, reading_shop
 from tests.api.support import BOOK, OTHER_BOOK, Shop, close_shop, in_books, memory_shop, open_shop
 from tests.conftest import fresh_database
 
@@ -82,3 +83,10 @@ def live(shared_shop: Iterator[Shop], request: pytest.FixtureRequest) -> Iterato
             yield shop
     else:
         yield next(shared_shop)
+
+
+@pytest.fixture
+def reading(live: Shop) -> Iterator[Reading]:
+    """A live shop whose views are real."""
+    with reading_shop(live) as reading:
+        yield reading

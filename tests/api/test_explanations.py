@@ -10,8 +10,9 @@ from domain.payment_order import PaymentOrder
 from domain.splitting import Split
 from eventlog.recorded import Meta
 from tests.api.ledger import lines, ok, open_wallet, problem, send
+from tests.api.reading import Reading
 from tests.api.support import MERCHANT, OTHER_MERCHANT
-from tests.api.test_ledger_reads import Reading, reading, stocked
+from tests.api.test_ledger_reads import stocked
 
 __all__ = ["reading", "stocked"]
 

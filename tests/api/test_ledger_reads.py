@@ -4,48 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
 import api.moments
-from api.app import create_app
-from projections.queries import Queries
-from projections.registry import views
-from replay.machine import ViewMachine
 from tests.api.ledger import lines, ok, open_wallet, problem, send
-from tests.api.support import MERCHANT, Shop
+from tests.api.reading import Reading
+from tests.api.support import MERCHANT
 
 YESTERDAY = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
-
-
-@dataclass
-class Reading:
-    """A shop whose views are real, and the machine that fills them when a test says so."""
-
-    shop: Shop
-    machine: ViewMachine
-
-    def get(self, path: str, role: str = "admin", **headers: str) -> Any:
-        return self.shop.client().get(f"/v1{path}", headers=self.shop.headers(role, **headers))
-
-    def post(self, debited: str, credited: str, amount: int, **more: Any) -> dict[str, Any]:
-        return ok(send(self.shop, "POST", "/v1/postings", {"lines": lines(debited, credited, amount), **more}))
-
-
-@pytest.fixture
-def reading(live: Shop) -> Iterator[Reading]:
-    recorder: Any = live.log.log_recorder
-    services = replace(live.services, queries=Queries(recorder.readers.read))
-    machine = ViewMachine(
-        recorder.database_url, recorder, recorder.horizon, live.log.log_mapper.decode, list(views().values())
-    )
-    yield Reading(replace(live, app=create_app(services), services=services), machine)
-    machine.close()
 
 
 @pytest.fixture

@@ -151,7 +151,7 @@ def test_a_list_says_its_position_as_text_and_refuses_to_answer_behind_at_least(
     client = shop.client()
     shop.views.reached = 2**60
     page = client.get(f"{ORDERS}?at_least={2**60}&status=captured", headers=shop.headers()).get_json()
-    assert page == {"items": [], "next_cursor": None, "position": str(2**60)}
+    assert page == {"items": [], "next_cursor": None, "position": str(2**60), "as_of": None}
     behind = client.get(f"{ORDERS}?at_least={2**60 + 1}", headers=shop.headers())
     assert (behind.status_code, behind.get_json(force=True)["code"]) == (503, "view_behind")
 
