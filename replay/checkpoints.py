@@ -40,7 +40,7 @@ PLACE = "select position from log.events where position <= %s order by position 
 LOCK = "select pg_advisory_lock(hashtextextended('daybook past of ' || %s, 0))"
 LEAST_WANTED = """
 select view, build, version, state, relation, position, code_version from views.builds
- where view = %s and state = 'past' and asked_at is not null
+ where view = %s and state = 'past' and asked_at is not null and build <> %s
  order by code_version = %s desc, position > 0 desc, asked_at desc offset %s for update skip locked
 """
 HELD_TOO = """
@@ -101,15 +101,17 @@ class Checkpoints:
             if not is_far(write, base, position, self.step_events):
                 return
             row = write.execute(PLACE, [position, self.step_events // 2]).fetchone()
-            made = self._room_for(write, live)
             if row is not None:
-                self._fill(read, write, made, base, int(row[0]))
+                self._fill(read, write, live, self._room_for(write, live, base), int(row[0]))
 
-    def _room_for(self, write: psycopg.Connection[Any], live: Build) -> Build:
-        """An empty build, for the price of those that were not asked for longest. Of its own commit, because its number
-        is taken under a lock that the machine waits for; until it is filled it is at position 0 and nobody's base."""
+    def _room_for(self, write: psycopg.Connection[Any], live: Build, base: Build | None) -> Build:
+        """An empty build, for the price of those that were not asked for longest, of which the base is none. Of its own
+        commit, because its number is taken under a lock that the machine waits for; until it is filled it is at
+        position 0 and nobody's base."""
         with write.transaction():
-            parameters = [live.view.name, builds.code_version(live.view), self._kept_max - 1]
+            kept_max = self._kept_max - (1 if base is None else 2)
+            number = 0 if base is None else base.number
+            parameters = [live.view.name, number, builds.code_version(live.view), max(kept_max, 0)]
             for row in write.execute(LEAST_WANTED, parameters).fetchall():
                 unwanted = builds.build_of(row, versions()) or Build(live.view, row[1], row[3], 0, row[4])
                 parked.forget(write, unwanted)
@@ -123,12 +125,14 @@ class Checkpoints:
         self,
         read: psycopg.Connection[Any],
         write: psycopg.Connection[Any],
+        live: Build,
         made: Build,
-        base: Build | None,
         position: int,
     ) -> None:
-        """The base's rows, and what happened since; in one transaction, so that nobody sees half of it."""
+        """The base's rows, and what happened since; in one transaction, so that nobody sees half of it, and nobody drops
+        the base meanwhile."""
         with write.transaction():
+            base = nearest(write, live, position)
             if base is not None:
                 _copy(write, base, made)
             replay = replays.begin(write, made, position, 1, {})

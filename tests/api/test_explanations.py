@@ -14,7 +14,7 @@ from tests.api.reading import Reading
 from tests.api.support import MERCHANT, OTHER_MERCHANT
 from tests.api.test_ledger_reads import stocked
 
-__all__ = ["reading", "stocked"]
+__all__ = ["stocked"]
 
 ALICE = "/wallets/wallet:alice/explanation?currency=EUR"
 
