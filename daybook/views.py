@@ -13,11 +13,6 @@ from projections.registry import views
 
 VIEWS_TIMEOUT_S = 60.0
 POSITIONS = "select view, position from views.builds where state = 'live'"
-TRIAL_BALANCE = """
-select currency, address, account_kind, debit_minor, credit_minor
-  from views.trial_balance where book = %s order by currency, address
-"""
-CAPTURED = "select currency, sum(captured_minor)::bigint from views.payment_orders where book = %s group by currency"
 
 
 def lowest_position(connection: psycopg.Connection[Any]) -> int:
@@ -39,19 +34,3 @@ def wait_for_views(opened: Session, timeout_s: float) -> bool:
                 seen, deadline = reached, time.monotonic() + timeout_s
             time.sleep(LOOK_S)
     return False
-
-
-def trial_balance(database_url: str, book: int) -> dict[str, Any]:
-    """Accounts with debits and credits, their sum and what was captured, per currency; minor units."""
-    with connect(database_url) as connection:
-        rows = connection.execute(TRIAL_BALANCE, [book]).fetchall()
-        captured = {currency: amount for currency, amount in connection.execute(CAPTURED, [book]) if amount}
-    sums: dict[str, int] = {}
-    for currency, _, _, debit, credit in rows:
-        sums[currency] = sums.get(currency, 0) + debit - credit
-    names = ("currency", "address", "kind", "debit_minor", "credit_minor")
-    return {
-        "accounts": [dict(zip(names, row, strict=True)) for row in rows],
-        "sum_minor": sums,
-        "captured_minor": captured,
-    }

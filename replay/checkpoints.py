@@ -129,8 +129,8 @@ class Checkpoints:
         made: Build,
         position: int,
     ) -> None:
-        """The base's rows, and what happened since; in one transaction, so that nobody sees half of it, and nobody drops
-        the base meanwhile."""
+        """The base's rows, and what happened since; in one transaction, so that nobody sees half of it, or drops the
+        base meanwhile."""
         with write.transaction():
             base = nearest(write, live, position)
             if base is not None:

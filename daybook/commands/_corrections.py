@@ -9,11 +9,11 @@ import click
 
 from daybook.clock import SystemClock
 from daybook.commands._ledger import Asking, asking, json_option, print_facts, refuse
-from daybook.commands._questions import AsOf, as_of_help
+from daybook.commands._moments import AsOf, as_of_help, position_of
 from domain.errors import RuleViolation
 from eventlog.recorded import Meta
 from ledger.adjustments import Adjustments, DecidedMeanwhile
-from projections.queries import MomentNotReached, Queries
+from projections.queries import MomentNotReached
 from projections.registry import UnknownView, view
 from replay.builds import NoSuchBuild
 from replay.compare import NotLevel
@@ -50,8 +50,7 @@ def command(name: str, until: int | datetime | None, propose: bool, by: str | No
 def _drafted(asked: Asking, name: str, until: int | datetime | None) -> Corrections:
     opened = asked.opened
     try:
-        readers = opened.recorder.readers
-        end = None if until is None else Queries(readers.read).position_as_of(until, "--until")
+        end = position_of(opened, until, "--until")
         decode = opened.log.log_mapper.decode
         return draft_corrections(opened.database_url, opened.recorder, decode, view(name), asked.book, end)
     except (MomentNotReached, UnknownView) as wrong:

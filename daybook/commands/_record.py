@@ -10,10 +10,10 @@ import click
 
 from daybook.commands import read_settings
 from daybook.commands._ledger import json_option
-from daybook.commands._questions import AsOf, as_of_help
+from daybook.commands._moments import AsOf, as_of_help, position_of
 from daybook.logs import configure_logging
 from daybook.session import session
-from projections.queries import MomentNotReached, Queries
+from projections.queries import MomentNotReached
 from replay.recorded import record
 
 
@@ -32,8 +32,7 @@ def command(file: Path, until: int | datetime | None, as_json: bool) -> None:
     configure_logging(settings.log_level, "replay")
     try:
         with session(settings, roles=()) as opened:
-            queries = Queries(opened.recorder.readers.read)
-            position = None if until is None else queries.position_as_of(until, "--until")
+            position = position_of(opened, until, "--until")
             try:
                 events = record(opened.recorder, file, until=position)
             except OSError as problem:

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from daybook.commands import read_settings
 from daybook.commands._ledger import json_option
-from daybook.commands._questions import AsOf, as_of_help
+from daybook.commands._moments import AsOf, as_of_help, position_of
 from daybook.logs import configure_logging
 from daybook.session import EXIT_FINDING, session
-from projections.queries import MomentNotReached, Queries
+from projections.queries import MomentNotReached
 from projections.registry import UnknownView
 from replay.fill import EventRefused
 from replay.what_if import told
@@ -44,8 +44,7 @@ def command(module: str, view: str | None, until: int | datetime | None, html: P
     try:
         changes = changes_of(module, view)
         with session(settings, roles=()) as opened:
-            readers = opened.recorder.readers
-            position = None if until is None else Queries(readers.read).position_as_of(until, "--until")
+            position = position_of(opened, until, "--until")
             answer = what_if(opened.database_url, opened.recorder, opened.log.log_mapper.decode, changes, position)
     except (ModuleUnusable, MomentNotReached, UnknownView) as wrong:
         raise click.UsageError(str(wrong)) from None

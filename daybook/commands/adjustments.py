@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from api.adjustments import adjustment_document
+from api.moments import as_known
 from daybook.clock import SystemClock
 from daybook.commands._ledger import (
     LINE,
@@ -23,6 +24,8 @@ from daybook.commands._ledger import (
     refuse,
     uuid_of,
 )
+from daybook.commands._moments import as_of_option, position_of
+from daybook.commands._streams import adjustment_of
 from daybook.session import EXIT_UNREACHABLE
 from domain.adjustment import AdjustmentLine
 from eventlog.recorded import Meta
@@ -110,16 +113,14 @@ def reject(adjustment_id: str, reason: str, by: str, as_json: bool) -> None:
 
 @command.command("show")
 @click.argument("adjustment_id")
+@as_of_option
 @json_option
-def show(adjustment_id: str, as_json: bool) -> None:
+def show(adjustment_id: str, as_of: int | datetime | None, as_json: bool) -> None:
     """Show one adjustment as its events tell it."""
-    key = str(uuid_of(adjustment_id, "ADJUSTMENT_ID"))
     with asking("adjustments", roles=()) as asked:
-        try:
-            found = _adjustments(asked).find(asked.book, key)
-        except AdjustmentNotFound as missing:
-            refuse(str(missing))
-    print_facts(adjustment_document(found, asked.book), as_json)
+        then = position_of(asked.opened, as_of)
+        facts = as_known(adjustment_document(adjustment_of(asked, adjustment_id, then), asked.book), then)
+    print_facts(facts, as_json)
 
 
 def _adjustments(asked: Asking) -> Adjustments:

@@ -7,7 +7,8 @@ from datetime import datetime
 import click
 
 from daybook.commands._ledger import Moment, Note, json_option, print_facts
-from daybook.commands._questions import AsOf, as_of_help, reading
+from daybook.commands._moments import as_of_option
+from daybook.commands._questions import reading
 from domain.address_pattern import AddressPattern
 from projections.queries import Grouping, WalletFilter, When, up_to
 
@@ -22,7 +23,7 @@ PAGE = 1_000
     "--metadata", type=Note(), multiple=True, metavar="NAME=TEXT", help="Only wallets with this note; all must hold."
 )
 @click.option("--group-by", default="", help="address, segment.N or metadata.NAME, joined by commas.")
-@click.option("--as-of", type=AsOf(), help=as_of_help)
+@as_of_option
 @click.option("--effective-at", type=Moment(), help="What was true by then; may go with --as-of.")
 @json_option
 def command(

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from daybook.commands._ledger import asking, currency_option, json_option, print_facts, refuse
-from daybook.commands._questions import AsOf, as_of_help
+from daybook.commands._moments import as_of_option, position_of
 from domain.ids import NotAUuid, canonical_uuid
 from projections.queries import Queries
 from replay.explain.difference import DifferenceExplanation, Taken, explain_difference
@@ -21,7 +21,6 @@ from replay.explain.order import OrderExplanation, OrderStep, explain_order
 from replay.explain.told import Source
 from replay.explain.wallet import ENTRIES_SHOWN, EntriesDoNotClose, WalletEntry, WalletExplanation, explain_wallet
 
-as_of_option = click.option("--as-of", type=AsOf(), help=as_of_help)
 LIMIT_MAX = 10_000
 
 
@@ -96,10 +95,9 @@ def _history(as_of: int | datetime | None) -> Iterator[tuple[History, Any]]:
     """The log of the settings' book up to a moment; a moment that has not come ends the command, named."""
     with asking("explain", roles=()) as asked:
         queries = Queries(asked.opened.recorder.readers.read)
-        if as_of is None:
+        position = position_of(asked.opened, as_of)
+        if position is None:
             position = asked.opened.recorder.max_notification_id() or 0
-        else:
-            position = queries.position_as_of(as_of, "--as-of")
         yield History(queries, asked.opened.log.log_mapper, asked.book, position), asked
 
 

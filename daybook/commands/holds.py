@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 
+from api.moments import as_known
 from api.posting_documents import hold_document
 from daybook.commands._ledger import (
     Moment,
@@ -21,6 +22,7 @@ from daybook.commands._ledger import (
     reference_option,
     uuid_of,
 )
+from daybook.commands._moments import as_of_option, position_of
 from daybook.commands._streams import posting_of
 from ledger.wire import CommitHold, PlaceHold, VoidHold
 
@@ -113,9 +115,11 @@ def void(hold_id: str, dry_run: bool, key: str, as_json: bool) -> None:
 
 @command.command("show")
 @click.argument("hold_id")
+@as_of_option
 @json_option
-def show(hold_id: str, as_json: bool) -> None:
+def show(hold_id: str, as_of: int | datetime | None, as_json: bool) -> None:
     """Show one hold as its events tell it."""
     with asking("holds", roles=()) as asked:
-        facts = hold_document(posting_of(asked, hold_id, "HOLD_ID", hold=True))
+        then = position_of(asked.opened, as_of)
+        facts = as_known(hold_document(posting_of(asked, hold_id, "HOLD_ID", hold=True, as_of=then)), then)
     print_facts(facts, as_json)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import click
 
+from api.moments import as_known
 from api.monitors import monitor_document
 from daybook.commands._ledger import (
     asking,
@@ -17,6 +19,7 @@ from daybook.commands._ledger import (
     reference_option,
     uuid_of,
 )
+from daybook.commands._moments import as_of_option, position_of
 from daybook.commands._streams import monitor_of
 from domain.monitor import MEASURES
 from ledger.wire import CreateMonitor, RemoveMonitor
@@ -71,9 +74,11 @@ def remove(monitor_id: str, as_json: bool) -> None:
 
 @command.command("show")
 @click.argument("monitor_id")
+@as_of_option
 @json_option
-def show(monitor_id: str, as_json: bool) -> None:
+def show(monitor_id: str, as_of: int | datetime | None, as_json: bool) -> None:
     """Show a monitor and its crossings, newest first."""
     with asking("monitors", roles=()) as asked:
-        facts = monitor_document(asked.opened.log, monitor_of(asked, monitor_id))
+        then = position_of(asked.opened, as_of)
+        facts = as_known(monitor_document(asked.opened.log, monitor_of(asked, monitor_id, then)), then)
     print_facts(facts, as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from api.moments import as_known
 from daybook.commands import read_settings
+from daybook.commands._ledger import asking, uuid_of
+from daybook.commands._moments import as_of_option, position_of, version_of
 from daybook.logs import configure_logging
 from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, Session, session
 from daybook.views import VIEWS_TIMEOUT_S, wait_for_views
-from domain.ids import NotAUuid, canonical_uuid
+from domain.ids import stream_id
 from domain.payment_order import PaymentOrder
 from payments.checkout import BookNotOpen, OrderNotFound
 from payments.commands import OpenBook
@@ -117,22 +120,19 @@ def _catch_up(opened: Session, console: Console) -> None:
 
 @command.command("show")
 @click.argument("order_id")
+@as_of_option
 @click.option("--json", "as_json", is_flag=True, help="Print the order as one line of JSON.")
-def show(order_id: str, as_json: bool) -> None:
+def show(order_id: str, as_of: int | datetime | None, as_json: bool) -> None:
     """Show one order as its events tell it."""
-    settings = read_settings()
-    configure_logging(settings.log_level, "orders")
-    try:
-        key = canonical_uuid(order_id, "ORDER_ID")
-    except NotAUuid as wrong:
-        raise click.UsageError(str(wrong)) from None
-    with session(settings, roles=()) as opened:
+    key = str(uuid_of(order_id, "ORDER_ID"))
+    with asking("orders", roles=()) as asked:
+        then, stream = position_of(asked.opened, as_of), stream_id(asked.book, "payment-order", key)
         try:
-            order = opened.checkout.order(settings.book, key)
+            order = asked.opened.checkout.order(asked.book, key, version_of(asked.opened, stream, then))
         except OrderNotFound as missing:
             click.echo(str(missing), err=True)
             raise SystemExit(EXIT_FINDING) from None
-    facts = _facts(order)
+    facts = as_known(_facts(order), then)
     if as_json:
         click.echo(json.dumps(facts))
         return

@@ -6,8 +6,11 @@ from datetime import datetime
 
 import click
 
+from api.moments import as_known
 from api.periods import periods_document
 from daybook.commands._ledger import asking, decision, json_option, key_option, print_facts
+from daybook.commands._moments import as_of_option, position_of, version_of
+from domain.period import periods_stream_id
 from ledger.wire import ClosePeriod
 
 
@@ -28,9 +31,12 @@ def close(through: datetime, key: str, as_json: bool) -> None:
 
 
 @command.command("show")
+@as_of_option
 @json_option
-def show(as_json: bool) -> None:
+def show(as_of: int | datetime | None, as_json: bool) -> None:
     """Show through which day the books are closed, and by which closings."""
     with asking("periods", roles=()) as asked:
-        facts = periods_document(asked.opened.log, asked.book)
+        then = position_of(asked.opened, as_of)
+        version = version_of(asked.opened, periods_stream_id(asked.book), then)
+        facts = as_known(periods_document(asked.opened.log, asked.book, version), then)
     print_facts(facts, as_json)

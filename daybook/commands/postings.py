@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 
+from api.moments import as_known
 from api.posting_documents import posting_document
 from daybook.commands._ledger import (
     asking,
@@ -20,6 +21,7 @@ from daybook.commands._ledger import (
     reference_option,
     uuid_of,
 )
+from daybook.commands._moments import as_of_option, position_of
 from daybook.commands._streams import posting_of
 from ledger.wire import Post, Revert
 
@@ -63,11 +65,13 @@ def create(
 
 @command.command("show")
 @click.argument("posting_id")
+@as_of_option
 @json_option
-def show(posting_id: str, as_json: bool) -> None:
+def show(posting_id: str, as_of: int | datetime | None, as_json: bool) -> None:
     """Show one posting as its events tell it."""
     with asking("postings", roles=()) as asked:
-        facts = posting_document(posting_of(asked, posting_id, "POSTING_ID"))
+        then = position_of(asked.opened, as_of)
+        facts = as_known(posting_document(posting_of(asked, posting_id, "POSTING_ID", as_of=then)), then)
     print_facts(facts, as_json)
 
 

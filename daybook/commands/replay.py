@@ -17,12 +17,12 @@ import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from daybook.commands import _corrections, _record, _what_if, read_settings
-from daybook.commands._questions import AsOf, as_of_help
+from daybook.commands import _corrections, _record, _rows, _what_if, read_settings
+from daybook.commands._moments import AsOf, as_of_help, position_of
 from daybook.logs import configure_logging
 from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, Session, session
 from eventlog.connections import connect
-from projections.queries import MomentNotReached, Queries
+from projections.queries import MomentNotReached
 from projections.registry import UnknownView, versions, view
 from replay import builds, compare, rebuild, replays, report, swap
 from replay.builds import NoSuchBuild
@@ -51,6 +51,7 @@ def command() -> None:
 command.add_command(_what_if.command)
 command.add_command(_corrections.command)
 command.add_command(_record.command)
+command.add_command(_rows.command)
 
 
 @contextlib.contextmanager
@@ -94,8 +95,7 @@ def rebuild_(
         raise click.UsageError("--only-wallet, --only-merchant: give one of them")
     scope = {"wallet": str(only_wallet)} if only_wallet else {"merchant": str(only_merchant)} if only_merchant else {}
     with _opened(("engine", "views")) as opened:
-        position = None if as_of is None else Queries(opened.recorder.readers.read).position_as_of(as_of, "--as-of")
-        wanted = Wanted(view(name), workers, position, scope, park, fresh)
+        wanted = Wanted(view(name), workers, position_of(opened, as_of), scope, park, fresh)
         with _progress(name) as heard:
             told = rebuild.rebuild(opened.database_url, wanted, heard)
         if as_of is None:

@@ -10,7 +10,8 @@ import click
 
 from api.statements import statement_csv
 from daybook.commands._ledger import Moment, currency_option, print_facts, refuse
-from daybook.commands._questions import AsOf, Reading, reading
+from daybook.commands._moments import AsOf, as_of_option
+from daybook.commands._questions import Reading, reading
 from projections.queries import Range, Statement, span
 
 
@@ -21,6 +22,7 @@ from projections.queries import Range, Statement, span
 @click.option("--to", "end", type=Moment(), help="The effective moment at which it ends, not included.")
 @click.option("--recorded-from", type=AsOf(), help="Instead: what was recorded after a position, or since a time.")
 @click.option("--recorded-to", type=AsOf(), help="Instead: what was recorded up to a position, or a time.")
+@as_of_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def command(
@@ -30,6 +32,7 @@ def command(
     end: datetime | None,
     recorded_from: int | datetime | None,
     recorded_to: int | datetime | None,
+    as_of: int | datetime | None,
     as_csv: bool,
     as_json: bool,
 ) -> None:
@@ -37,10 +40,10 @@ def command(
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")
     recorded = recorded_from is not None or recorded_to is not None
-    if recorded and (start is not None or end is not None):
-        raise click.UsageError("--from and --to are effective moments: give those, or the recorded ones")
+    if recorded and any(one is not None for one in (start, end, as_of)):
+        raise click.UsageError("--from and --to are effective moments, as of --as-of: give those, or the recorded ones")
     with reading("statement") as asked:
-        about = _recorded(asked, recorded_from, recorded_to) if recorded else Range(span(start, end))
+        about = _recorded(asked, recorded_from, recorded_to) if recorded else _effective(asked, start, end, as_of)
         pages = asked.queries.statement_pages(asked.asker, asked.wallet(wallet, currency), about)
         first = next(pages, None)
         if first is None:
@@ -56,6 +59,10 @@ def command(
 
 def _recorded(asked: Reading, first: int | datetime | None, last: int | datetime | None) -> Range:
     return Range(None, asked.position(first, "--recorded-from") or 0, asked.position(last, "--recorded-to"))
+
+
+def _effective(asked: Reading, start: datetime | None, end: datetime | None, as_of: int | datetime | None) -> Range:
+    return Range(span(start, end), up_to=asked.position(as_of))
 
 
 def _document(first: Statement, rest: Iterator[Statement]) -> dict[str, object]:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import click
 
-from daybook.commands import read_settings
-from daybook.logs import configure_logging
-from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, session
-from daybook.views import VIEWS_TIMEOUT_S, trial_balance, wait_for_views
+from daybook.commands._moments import as_of_option
+from daybook.commands._questions import reading
+from daybook.session import EXIT_FINDING
 
 
 @click.command()
+@as_of_option
 @click.option("--json", "as_json", is_flag=True, help="Print accounts, sum_minor and captured_minor as JSON.")
-def command(as_json: bool) -> None:
+def command(as_of: int | datetime | None, as_json: bool) -> None:
     """Show debits and credits per account in minor units; ends with 1 when they do not sum to zero."""
-    settings = read_settings()
-    configure_logging(settings.log_level, "trial-balance")
-    with session(settings) as opened:
-        if not (opened.wait_for_books(VIEWS_TIMEOUT_S) and wait_for_views(opened, VIEWS_TIMEOUT_S)):
-            click.echo("books or views do not catch up; look at `daybook doctor`", err=True)
-            raise SystemExit(EXIT_UNREACHABLE)
-        balance = trial_balance(opened.database_url, settings.book)
+    with reading("trial-balance") as asked:
+        balance = asked.queries.trial_balance(asked.asker.book, asked.position(as_of))
     if as_json:
         click.echo(json.dumps(balance))
     else:

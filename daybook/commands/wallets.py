@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import click
 
+from api.moments import as_known
 from daybook.commands._ledger import (
     LimitMinor,
     asking,
@@ -18,6 +20,7 @@ from daybook.commands._ledger import (
     print_facts,
     reason_option,
 )
+from daybook.commands._moments import as_of_option, position_of
 from daybook.commands._streams import wallet_of
 from domain.ids import NotAUuid, canonical_uuid, wallet_stream_id
 from domain.wallet import WalletAccount
@@ -96,11 +99,13 @@ def limit(wallet: str, overdraft_limit_minor: int | None, currency: str | None, 
 @command.command("show")
 @click.argument("wallet_id")
 @currency_option
+@as_of_option
 @json_option
-def show(wallet_id: str, currency: str | None, as_json: bool) -> None:
+def show(wallet_id: str, currency: str | None, as_of: int | datetime | None, as_json: bool) -> None:
     """Show one wallet by its id, or by its address with --currency. Amounts are minor units."""
     with asking("wallets", roles=()) as asked:
-        facts = _facts(wallet_of(asked, _stream(asked.book, wallet_id, currency)))
+        then = position_of(asked.opened, as_of)
+        facts = as_known(_facts(wallet_of(asked, _stream(asked.book, wallet_id, currency), then)), then)
     print_facts(facts, as_json)
 
 
