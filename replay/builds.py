@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import structlog
@@ -139,13 +139,52 @@ def find(connection: psycopg.Connection[Any], view: str, *states: str, number: i
     """The newest build of a view in one of these states, or the one of that number. Raises NoSuchBuild."""
     rows = connection.execute(_LISTED, {"view": view}).fetchall()
     fit = [row for row in rows if (not states or row[3] in states) and (number is None or row[1] == number)]
+    wanted = f"build {number}" if number is not None else f"{' or '.join(states) or 'any'} build"
+    return _with_code(view, _newest(view, rows, fit, wanted))
+
+
+def successor(connection: psycopg.Connection[Any], view: str) -> Build:
+    """The newest build that was made after the live one and is complete: a shadow, or one that was rolled back from.
+    Raises NoSuchBuild."""
+    rows = connection.execute(_LISTED, {"view": view}).fetchall()
+    live = max((row[1] for row in rows if row[3] == "live"), default=0)
+    fit = [row for row in rows if row[3] in ("shadow", "kept") and row[1] > live]
+    return _with_code(view, _newest(view, rows, fit, "complete build newer than the live one"))
+
+
+def droppable(connection: psycopg.Connection[Any], view: str, number: int) -> Build:
+    """The build of that number, also where its code is gone and nothing but dropping it is left. Raises NoSuchBuild."""
+    rows = connection.execute(_LISTED, {"view": view}).fetchall()
+    row = _newest(view, rows, [row for row in rows if row[1] == number], f"build {number}")
+    if row[3] == "live":
+        raise NoSuchBuild(f"view {view} build {number} is live: swap another in before it is dropped")
+    return build_of(row, versions()) or Build(_Gone(view, row[2]), number, row[3], int(row[5]), row[4])  # type: ignore[arg-type]
+
+
+class _Gone(NamedTuple):
+    """Stands for the code of a build that is to be dropped."""
+
+    name: str
+    version: int
+
+
+def _newest(view: str, rows: Sequence[Sequence[Any]], fit: Sequence[Sequence[Any]], wanted: str) -> Sequence[Any]:
+    if not rows:
+        raise NoSuchBuild(f"view {view} has no build yet: start the views once with the module that it is in")
     if not fit:
-        wanted = f"build {number}" if number is not None else f"{' or '.join(states) or 'any'} build"
-        has = ", ".join(f"{row[1]} ({row[3]})" for row in rows) or "none"
+        has = ", ".join(f"{row[1]} ({row[3]})" for row in rows)
         raise NoSuchBuild(f"view {view} has no {wanted}; its builds: {has}")
-    found = build_of(fit[-1], versions())
+    return fit[-1]
+
+
+def _with_code(view: str, row: Sequence[Any]) -> Build:
+    found = build_of(row, versions())
     if found is None:
-        raise NoSuchBuild(f"the code of view {view} version {fit[-1][2]} is gone: put it back, or drop the build")
+        way_out = "" if row[3] == "live" else f", or drop it with `daybook replay drop {view} {row[1]}`"
+        raise NoSuchBuild(
+            f"the code of view {view} version {row[2]} is gone, so build {row[1]} ({row[3]}) is not kept up: list that"
+            f" class as it was in EARLIER of the view's module and start the views again{way_out}"
+        )
     return found
 
 

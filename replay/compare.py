@@ -223,10 +223,9 @@ def _count(connection: psycopg.Connection[Any], build: Build) -> int:
 
 
 def newest(connection: psycopg.Connection[Any], view: str) -> tuple[Build, Build]:
-    """The live build of a view and the newest one beside it: a shadow, or else the one kept after a swap."""
-    second = builds.find(connection, view, "shadow", "kept")
+    """The live build of a view and the one to hold it against: a newer one, or else the one kept after a swap."""
+    live = builds.find(connection, view, "live")
     try:
-        second = builds.find(connection, view, "shadow")
+        return live, builds.successor(connection, view)
     except builds.NoSuchBuild:
-        second = builds.find(connection, view, "kept")
-    return builds.find(connection, view, "live"), second
+        return live, builds.find(connection, view, "kept")

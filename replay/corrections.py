@@ -155,20 +155,28 @@ def _builds(connection: psycopg.Connection[Any], view: View) -> tuple[Build, Bui
     """The wrong build and the right one. Raises NoSuchBuild, and NotCorrectable where nobody can tell or a build lacks
     what corrections need."""
     live = builds.find(connection, view.name, "live")
-    try:
-        wrong, right = live, builds.find(connection, view.name, "shadow")
-    except NoSuchBuild:
+    wrong, right = live, _shadow_after(connection, live)
+    if right is None:
         wrong, right = builds.find(connection, view.name, "kept"), live
         if wrong.number > right.number:
             raise NotCorrectable(
                 f"view {view.name}: build {live.number} is live again after build {wrong.number}, so nobody can tell"
                 " which of them is wrong; rebuild the view and look at `daybook replay diff` first"
-            ) from None
+            )
     for build in (wrong, right):
         missing = sorted({*view.corrections, *template_columns(view)} - build.view.columns.keys())
         if missing:
             raise NotCorrectable(f"{build.name} has no column {', '.join(missing)}, which corrections need")
     return wrong, right
+
+
+def _shadow_after(connection: psycopg.Connection[Any], live: Build) -> Build | None:
+    """The newest shadow, if it is newer than the live build: one that a swap passed over sets nothing right."""
+    try:
+        shadow = builds.find(connection, live.view.name, "shadow")
+    except NoSuchBuild:
+        return None
+    return shadow if shadow.number > live.number else None
 
 
 def _aside(connection: psycopg.Connection[Any], wrong: Build, right: Build) -> tuple[frozenset[int], frozenset[int]]:

@@ -101,7 +101,10 @@ def last_position(connection: psycopg.Connection[Any]) -> int:
 
 
 def _begun(connection: psycopg.Connection[Any], wanted: Wanted) -> Replay:
-    """The rebuild to go on with, or a new one."""
+    """The rebuild to go on with, or a new one. Without the code of the live build there would be nothing to hold it
+    against, and no swap: that is said before an hour of filling."""
+    if wanted.as_of is None:
+        builds.find(connection, wanted.view.name, "live")
     last = last_position(connection)
     if wanted.as_of is not None and not 0 <= wanted.as_of <= last:
         raise PositionAhead(f"--as-of: the log has come to position {last}, not yet to {wanted.as_of}")

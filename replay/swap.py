@@ -15,7 +15,7 @@ from psycopg import sql
 
 from eventlog.connections import connect
 from replay import builds, parked, replays
-from replay.builds import Build, NoSuchBuild
+from replay.builds import Build
 
 LOCK_WAIT_MS = 50
 """How long a swap waits for readers before it lets those behind it go first, and tries again."""
@@ -56,12 +56,13 @@ class Swapped:
 
 
 def swap(database_url: str, view: str, patience_s: float = PATIENCE_S) -> Swapped:
-    """Makes the newest shadow of a view live and keeps what was live.
+    """Makes the newest build of a view live, a shadow or one that was rolled back from, and keeps what was live. One
+    that is older than the live build is never taken: for the way back there is `roll_back`.
 
     Raises NoSuchBuild, BuildNotReady, ReadersInTheWay.
     """
     with connect(database_url) as connection:
-        return _exchange(connection, builds.find(connection, view, "shadow"), patience_s)
+        return _exchange(connection, builds.successor(connection, view), patience_s)
 
 
 def roll_back(database_url: str, view: str, patience_s: float = PATIENCE_S) -> Swapped:
@@ -73,9 +74,7 @@ def roll_back(database_url: str, view: str, patience_s: float = PATIENCE_S) -> S
 def drop(database_url: str, view: str, number: int) -> Build:
     """Drops a build that nobody reads. Raises NoSuchBuild for one that is live or not there."""
     with connect(database_url) as connection:
-        build = builds.find(connection, view, number=number)
-        if build.state == "live":
-            raise NoSuchBuild(f"view {view} build {number} is live: swap another in before it is dropped")
+        build = builds.droppable(connection, view, number)
         with connection.transaction():
             if build.state == "filling":
                 replays.discard(connection, build)

@@ -121,6 +121,19 @@ def test_after_a_swap_only_what_was_paid_by_the_wrong_build_counts(
     assert 0 < part.lines[1].amount_minor < before.drafts[0].lines[1].amount_minor
 
 
+def test_a_build_that_a_swap_passed_over_does_not_make_the_right_one_look_wrong(
+    mended: History, log: EventLog, database_url: str, draft: Drafting
+) -> None:
+    """Rebuilt twice: the newest went live, the other is still a shadow and is as right as it."""
+    missing = too_much(log)
+    rebuild(database_url, Wanted(view("earnings")))
+    catch_up(log, database_url)
+    swap.swap(database_url, "earnings")
+    found = draft()
+    assert (found.wrong, found.right) == (1, 3)
+    assert [one.lines for one in found.drafts] == [lines(missing)]
+
+
 def test_what_was_proposed_is_not_drafted_again_and_what_came_since_is(
     mended: History, log: EventLog, database_url: str, draft: Drafting
 ) -> None:

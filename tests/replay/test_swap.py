@@ -10,7 +10,7 @@ import pytest
 
 from eventlog.application import EventLog
 from eventlog.connections import connect
-from projections.registry import add_modules, view
+from projections.registry import add_modules, forget_modules, view
 from replay import builds, compare, report, swap
 from replay.causes import add_causes
 from replay.rebuild import Wanted, rebuild
@@ -84,6 +84,45 @@ def test_equal_builds_differ_in_nothing_and_a_live_one_is_not_dropped(
         swap.drop(database_url, "earnings", 1)
     with pytest.raises(builds.NoSuchBuild, match="has no kept build"):
         swap.roll_back(database_url, "earnings")
+
+
+def test_a_build_that_was_rolled_back_from_is_swapped_in_again_and_an_older_one_never(
+    history: History, log: EventLog, database_url: str
+) -> None:
+    add_modules(["tests.replay.planted.right_fees"])
+    for _ in range(2):
+        rebuild(database_url, Wanted(view("earnings")))
+    catch_up(log, database_url)
+    assert swap.swap(database_url, "earnings").live == 3
+    assert swap.roll_back(database_url, "earnings").live == 1
+    assert swap.swap(database_url, "earnings").live == 3
+    with pytest.raises(builds.NoSuchBuild, match=r"newer than the live one; its builds: 1 \(kept\), 2 \(shadow\)"):
+        swap.swap(database_url, "earnings")
+    with connect(database_url) as connection:
+        assert [build.number for build in compare.newest(connection, "earnings")] == [3, 1]
+
+
+def test_without_the_code_of_the_live_build_nothing_is_filled_and_a_kept_build_can_still_be_dropped(
+    history: History, log: EventLog, database_url: str
+) -> None:
+    right_only = ["tests.replay.planted.right_fees"]
+    forget_modules()
+    add_modules(right_only)
+    with pytest.raises(builds.NoSuchBuild, match="list that class as it was in EARLIER"):
+        rebuild(database_url, Wanted(view("earnings")))
+    with connect(database_url) as connection:
+        assert [row["state"] for row in builds.listed(connection, "earnings")] == ["live"]
+    add_modules(["tests.replay.planted.wrong_fees"])
+    rebuild(database_url, Wanted(view("earnings")))
+    catch_up(log, database_url)
+    swap.swap(database_url, "earnings")
+    forget_modules()
+    add_modules(right_only)
+    with pytest.raises(builds.NoSuchBuild, match="daybook replay drop earnings 1"):
+        swap.roll_back(database_url, "earnings")
+    assert swap.drop(database_url, "earnings", 1).name == "earnings build 1"
+    with connect(database_url) as connection:
+        assert [row["build"] for row in builds.listed(connection, "earnings")] == [2]
 
 
 def test_builds_that_are_not_level_are_neither_compared_nor_swapped(
