@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn
 
@@ -15,9 +16,11 @@ from rich.console import Console
 
 from daybook.commands import read_settings
 from daybook.commands._ledger import json_option, print_facts, refuse
+from daybook.commands._moments import as_of_option, position_of
 from daybook.logs import configure_logging
 from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, session
 from daybook.settings import Settings
+from projections.queries import MomentNotReached
 
 if TYPE_CHECKING:
     from replay.archive.beancount import BeancountExport
@@ -102,14 +105,14 @@ def verify(directory: Path, as_json: bool) -> None:
 @command.command("beancount")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--book", type=Book, help="Another book than DAYBOOK_BOOK.")
-@click.option("--as-of", type=Position, metavar="POSITION", help="The books as of this position of the log.")
+@as_of_option
 @json_option
-def beancount(file: Path, book: int | None, as_of: int | None, as_json: bool) -> None:
+def beancount(file: Path, book: int | None, as_of: int | datetime | None, as_json: bool) -> None:
     """Write a book into FILE (- for standard output) as a ledger for Beancount, whose bean-check proves the balances.
 
     Unless --as-of is given, waits until everything that has happened is posted. The file appears when it is whole.
     """
-    from replay.archive.beancount import BeancountExport, PositionNotReached
+    from replay.archive.beancount import BeancountExport
 
     settings = _settings(book)
     with session(settings, roles=() if as_of is not None else ("engine",)) as opened:
@@ -117,11 +120,12 @@ def beancount(file: Path, book: int | None, as_of: int | None, as_json: bool) ->
             click.echo("the posting engine does not move; look at its log lines", err=True)
             raise SystemExit(EXIT_UNREACHABLE)
         try:
-            ledger = BeancountExport(opened.recorder, opened.log.log_mapper.decode, settings.book, as_of)
+            until = position_of(opened, as_of)
+            ledger = BeancountExport(opened.recorder, opened.log.log_mapper.decode, settings.book, until)
             with _written(file) as out:
                 out.writelines(ledger.directives())
-        except PositionNotReached as problem:
-            refuse(f"--as-of: {problem}")
+        except MomentNotReached as problem:
+            refuse(str(problem))
         except OSError as problem:
             _give_up(f"cannot write {file}: {problem.strerror}; a file that was there before is unchanged")
         if file != Path("-"):

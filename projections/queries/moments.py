@@ -1,7 +1,8 @@
 """When a question is about: a position or a time that has passed, and ranges of effective time.
 
 A time becomes a position by the marks of the log, once and for all: at the mark every event up to its position was
-readable. An effective range is whole days, which `wallet_days` has summed up, and the entries of the days it cuts.
+readable. A position stands for all that was committed together with it. An effective range is whole days, which
+`wallet_days` has summed up, and the entries of the days it cuts.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from uuid import UUID
 from domain.errors import RuleViolation
 from projections.queries.reading import Reader
 
-LAST = "select coalesce(max(position), 0) as last from log.events"
+# What was committed together was known together: positions of one commit differ in their last 20 bits alone.
+LAST = """
+select coalesce(max(position), 0) as last,
+       (select max(position) from log.events where position >= %(at)s and position <= %(at)s | 1048575) as together
+  from log.events
+"""
 MARKED = """
 select %(at)s <= clock_timestamp() as passed,
        (select position from log.time_marks where marked_at <= %(at)s order by marked_at desc limit 1) as last
@@ -86,16 +92,17 @@ class MomentQueries(Reader):
     """Turns what callers name into positions, and knows when views can be asked together."""
 
     def position_as_of(self, as_of: int | datetime, field: str = "as_of") -> int:
-        """The last position known at a time, or the position itself. Raises MomentNotReached for the future."""
+        """The last position known at a time, or of what was committed together with a position: nobody ever saw the one
+        without the other. Raises MomentNotReached for the future."""
         if isinstance(as_of, datetime):
             (found,) = self.rows(MARKED, {"at": as_of})
             if not found["passed"]:
                 raise MomentNotReached(f"{field}: {as_of.isoformat()} is in the future", field)
             return int(found["last"] or 0)
-        last = int(self.rows(LAST, [])[0]["last"])
-        if as_of > last:
-            raise MomentNotReached(f"{field}: the log has come to position {last}, not yet to {as_of}", field)
-        return as_of
+        (found,) = self.rows(LAST, {"at": as_of})
+        if as_of > found["last"]:
+            raise MomentNotReached(f"{field}: the log has come to position {found['last']}, not yet to {as_of}", field)
+        return int(found["together"] or as_of)
 
     def settled(self, position: int) -> bool:
         """Whether all that will ever stand up to a position can be read; it can within moments of being written."""

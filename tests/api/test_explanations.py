@@ -28,9 +28,11 @@ def _paid_order(reading: Reading, merchant: str) -> str:
         book=book, order_id=str(uuid4()), merchant_id=merchant, amount_minor=300, currency="EUR", commission_bps=1_000,
         splits=[Split(MERCHANT, 200), Split(OTHER_MERCHANT, 100)], at=at,
     )  # fmt: skip
+    meta = Meta(actor="key:someone", correlation="request-7")
+    shop.log.save(order, book=book, meta=meta)
     order.start_attempt(rail="recorded", method="card", amount_minor=300, attempt_key="1", at=at)
     order.capture(capture_id=order.order_id, attempt=1, amount_minor=300, currency="EUR", rail_reference="r", at=at)
-    shop.log.save(order, book=book, meta=Meta(actor="key:someone", correlation="request-7"))
+    shop.log.save(order, book=book, meta=meta)
     posting = stream_id(book, "posting", f"payment-order/{order.id}/3")
     for _ in range(1_000):
         if shop.log.log_recorder.select_events(posting):

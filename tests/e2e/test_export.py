@@ -100,7 +100,7 @@ def test_a_book_goes_out_for_beancount_to_a_file_or_to_standard_output(copy: Exp
     assert copy.said("beancount", "-", "--as-of", str(end)) == file.read_text(encoding="utf-8")
     assert "7 JPY" in copy.said("beancount", "-", "--as-of", str(end), "--book", "2")
     before = file.read_bytes()
-    assert f"ends at position {end}" in copy.said("beancount", str(file), "--as-of", str(end + 1), status=1)
+    assert f"the log has come to position {end}" in copy.said("beancount", str(file), "--as-of", str(end + 1), status=1)
     assert "cannot write" in copy.said("beancount", str(tmp_path / "no" / "file"), "--as-of", str(end), status=1)
     assert (file.read_bytes(), sorted(path.name for path in tmp_path.glob("*.part"))) == (before, [])
 
