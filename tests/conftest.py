@@ -25,8 +25,8 @@ pytest_plugins = ["replay.testing"]
 ROOT = Path(__file__).resolve().parent.parent
 # Begun first, so that no test process is left with one of these at the end while the others have nothing to do.
 LONGEST = ("tests/faults/test_processes_killed.py", "tests/e2e/", "tests/docs/")
-# A page's tests share one running copy, the tests of a family of commands one engine.
-SHARING = ("tests/docs/", "tests/e2e/test_ledger_", "tests/e2e/test_question_")
+# A page's tests share one running copy, as those of the drill do, the tests of a family of commands one engine.
+SHARING = ("tests/docs/", "tests/e2e/test_planted_bug_drill", "tests/e2e/test_ledger_", "tests/e2e/test_question_")
 RECORDER_THREADS = {"horizon", "notifier", "group-commit"}
 MEMORY = Path("/dev/shm")  # noqa: S108 - directories in it get names of their own, as in any other
 MEMORY_ENOUGH_BYTES = 4 << 30
@@ -65,7 +65,7 @@ def server_url() -> Iterator[str]:
     if external:
         yield external
         return
-    with _server_directory() as directory:
+    with temporary_server_directory() as directory:
         server = EmbeddedPostgres(Path(directory))
         try:
             server.start()
@@ -95,7 +95,7 @@ def server_directory() -> Iterator[Path]:
     Not under pytest's own directory: for root the server runs under another account, and each start of pytest closes
     that directory to all other accounts, also for the runs that are going on beside it.
     """
-    with _server_directory() as directory:
+    with temporary_server_directory() as directory:
         yield Path(directory)
 
 
@@ -118,7 +118,7 @@ def database_url(server_url: str, template_database: str) -> Iterator[str]:
         yield url
 
 
-def _server_directory() -> tempfile.TemporaryDirectory[str]:
+def temporary_server_directory() -> tempfile.TemporaryDirectory[str]:
     """In DAYBOOK_TEST_DIRECTORY, else in memory where there is plenty.
 
     The servers' settings stay what they are in production, and SIGKILL loses nothing there either; tests of nothing but

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -86,19 +87,15 @@ def half_even(value: Fraction) -> int:
     return round(value)  # Python rounds a Fraction half to even
 
 
-def expected(items: Path, payments: Path) -> tuple[dict[str, int], int, int, list[int]]:
-    """Net per seller, commission, captured and the paid orders' differences, straight from the files."""
+def payments_by_seller(items: Path, payments: Path) -> Iterator[tuple[str, str, int, dict[str, int]]]:
+    """Order, currency and amount of every payment, and what each seller has of it, straight from the files."""
     due: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     with items.open(newline="") as file:
         for row in csv.DictReader(file):
             due[row["order_id"]][row["seller_id"]] += int(row["price_minor"]) + int(row["freight_minor"])
-    net: dict[str, int] = defaultdict(int)
-    paid: dict[str, int] = defaultdict(int)
-    commission = 0
     with payments.open(newline="") as file:
         for row in csv.DictReader(file):
             amount, sellers = int(row["amount_minor"]), due[row["order_id"]]
-            paid[row["order_id"]] += amount
             total = sum(sellers.values())
             exact = {seller: Fraction(amount * part, total) for seller, part in sellers.items()}
             shares = {seller: int(value) for seller, value in exact.items()}
@@ -106,11 +103,25 @@ def expected(items: Path, payments: Path) -> tuple[dict[str, int], int, int, lis
                 : amount - sum(shares.values())
             ]:
                 shares[seller] += 1
-            for seller, share in shares.items():
-                fee = half_even(share * COMMISSION)
-                commission += fee
-                net[seller] += share - fee
-    differences = [paid[order] - sum(due[order].values()) for order in paid]
+            yield row["order_id"], row["currency"], amount, shares
+
+
+def expected(items: Path, payments: Path) -> tuple[dict[str, int], int, int, list[int]]:
+    """Net per seller, commission, captured and the paid orders' differences, straight from the files."""
+    due: dict[str, int] = defaultdict(int)
+    with items.open(newline="") as file:
+        for row in csv.DictReader(file):
+            due[row["order_id"]] += int(row["price_minor"]) + int(row["freight_minor"])
+    net: dict[str, int] = defaultdict(int)
+    paid: dict[str, int] = defaultdict(int)
+    commission = 0
+    for order, _, amount, shares in payments_by_seller(items, payments):
+        paid[order] += amount
+        for seller, share in shares.items():
+            fee = half_even(share * COMMISSION)
+            commission += fee
+            net[seller] += share - fee
+    differences = [paid[order] - due[order] for order in paid]
     return dict(net), commission, sum(paid.values()), [one for one in differences if one]
 
 

@@ -42,7 +42,10 @@ def wait_until(true: Callable[[], bool], what: str) -> None:
 
 
 class RunningCopy:
-    """`daybook run` on a home of its own, with its embedded PostgreSQL; use it as a context."""
+    """`daybook run` on a home of its own, with its embedded PostgreSQL; use it as a context.
+
+    Between `stop` and `start` other `settings` may be given, as by an operator who changes a variable.
+    """
 
     def __init__(self, directory: Path) -> None:
         api_port, simulator_port = free_ports(2)
@@ -78,6 +81,7 @@ class RunningCopy:
         assert children
         assert [child for child in children if child.is_running()] == []
         assert not self._postgres.is_running()
+        self._close_output()
 
     @property
     def database_url(self) -> str:
