@@ -158,7 +158,8 @@ def droppable(connection: psycopg.Connection[Any], view: str, number: int) -> Bu
     row = _newest(view, rows, [row for row in rows if row[1] == number], f"build {number}")
     if row[3] == "live":
         raise NoSuchBuild(f"view {view} build {number} is live: swap another in before it is dropped")
-    return build_of(row, versions()) or Build(_Gone(view, row[2]), number, row[3], int(row[5]), row[4])  # type: ignore[arg-type]
+    gone: Any = _Gone(view, row[2])
+    return build_of(row, versions()) or Build(gone, number, row[3], int(row[5]), row[4])
 
 
 class _Gone(NamedTuple):
