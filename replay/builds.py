@@ -7,7 +7,6 @@ States: `filling` (a rebuild works on it), `shadow` (complete, kept up, not read
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,7 @@ from psycopg import sql
 
 from projections.registry import versions
 from projections.view import View, template
+from replay.own_code import own_code
 
 FOLLOWED = ("live", "shadow", "kept")
 """States of the builds that the machine keeps up."""
@@ -79,9 +79,8 @@ class Build:
 
 @cache
 def code_version(view: View) -> str:
-    """The program's version and a digest of the module that the view is written in."""
-    source = inspect.getsource(inspect.getmodule(type(view)) or type(view))
-    return f"{version('daybook')}+{hashlib.sha256(source.encode()).hexdigest()[:12]}"
+    """The program's version and a digest of the view's own part of the module that it is written in."""
+    return f"{version('daybook')}+{hashlib.sha256(own_code(view).encode()).hexdigest()[:12]}"
 
 
 def build_of(row: Sequence[Any], code: Mapping[tuple[str, int], View]) -> Build | None:
