@@ -74,9 +74,11 @@ def show(found: Comparison, console: Console) -> None:
         return
     for title, header, rows in _summaries(found):
         table = Table(*header, title=title, title_justify="left")
-        for row in rows:
+        for row in rows[:ROWS_ON_TERMINAL]:
             table.add_row(*row)
         console.print(table)
+        if len(rows) > ROWS_ON_TERMINAL:
+            _more(console, f"{len(rows) - ROWS_ON_TERMINAL:,} more lines about {title.lower()}")
     table = Table(*_header(found), title="Differences", title_justify="left")
     for difference in found.differences[:ROWS_ON_TERMINAL]:
         for place, (name, before, after) in enumerate(_values(difference)):
@@ -88,7 +90,11 @@ def show(found: Comparison, console: Console) -> None:
     console.print(table)
     left = found.total - min(len(found.differences), ROWS_ON_TERMINAL)
     if left:
-        console.print(f"… and {left:,} more rows; --json or --html show them", markup=False, highlight=False)
+        _more(console, f"{left:,} more rows")
+
+
+def _more(console: Console, what: str) -> None:
+    console.print(f"… and {what}; --json or --html show them", markup=False, highlight=False)
 
 
 def page(found: Comparison) -> str:
@@ -129,7 +135,7 @@ def section(found: Comparison) -> str:
 
 
 def _header(found: Comparison) -> tuple[str, ...]:
-    return ("row", "change", "column", *(found.sides or ("live", "new")), "events behind it")
+    return ("row", "change", "column", *_sides(found), "events behind it")
 
 
 def _headline(found: Comparison) -> str:
@@ -140,12 +146,17 @@ def _headline(found: Comparison) -> str:
     since = f", by events since {_moment(found.since)}" if found.since else ""
     return (
         f"{where}: {found.changed:,} rows changed, {found.added:,} added, {found.removed:,} removed"
-        f" (of {found.rows_first:,}){since}."
+        f" (of {found.rows_first:,}){_whose(found)}{since}."
     )
 
 
+def _whose(found: Comparison) -> str:
+    count = len(found.merchants)
+    return f", of {count:,} merchant{'s' if count > 1 else ''}" if count else ""
+
+
 def _summaries(found: Comparison) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
-    first, second = found.sides or ("live", "new")
+    first, second = _sides(found)
     columns = [(name, f"{count:,}") for name, count in sorted(found.columns.items())]
     money = [
         (currency, name, amount(total, currency, signed=True))
@@ -154,7 +165,7 @@ def _summaries(found: Comparison) -> list[tuple[str, tuple[str, ...], list[tuple
     ]
     merchants = [
         (merchant, currency, name, amount(total, currency, signed=True))
-        for merchant, currencies in sorted(found.merchants.items())
+        for merchant, currencies in sorted(found.merchants.items(), key=_largest_first)
         for currency, sums in sorted(currencies.items())
         for name, total in sorted(sums.items())
         if total
@@ -165,6 +176,16 @@ def _summaries(found: Comparison) -> list[tuple[str, tuple[str, ...], list[tuple
     if merchants:
         tables.append(("Merchants", ("merchant", "currency", "column", "difference"), [*merchants[:ROWS_ON_PAGE]]))
     return tables
+
+
+def _sides(found: Comparison) -> tuple[str, str]:
+    """What the two are called. After a swap the second is the older one, which was live before."""
+    return found.sides or ("live", "new" if found.second > found.first else f"build {found.second}")
+
+
+def _largest_first(one: tuple[str, dict[str, dict[str, int]]]) -> tuple[int, str]:
+    merchant, currencies = one
+    return -max(abs(total) for sums in currencies.values() for total in sums.values()), merchant
 
 
 def _values(difference: Difference) -> list[tuple[str, str, str]]:

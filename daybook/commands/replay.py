@@ -158,15 +158,17 @@ def builds_(name: str | None, as_json: bool) -> None:
         click.echo(json.dumps(rows, default=str))
         return
     for row in rows:
-        stale = "" if _current(row) else "  (other code than now)"
         click.echo(
-            f"{row['view']:<18} {row['build']:>3}  v{row['version']}  {row['state']:<8} {row['position']}{stale}"
+            f"{row['view']:<18} {row['build']:>3}  v{row['version']}  {row['state']:<8} {row['position']}{_code(row)}"
         )
 
 
-def _current(row: dict[str, Any]) -> bool:
+def _code(row: dict[str, Any]) -> str:
+    """What is to be said about the code that a build was made by; nothing where it is the code that is there."""
     known = versions().get((row["view"], row["version"]))
-    return known is not None and row["code_version"] in ("", builds.code_version(known))
+    if known is None:
+        return "  (its code is gone: not kept up)"
+    return "" if row["code_version"] in ("", builds.code_version(known)) else "  (other code than now)"
 
 
 @command.command("diff")
@@ -250,5 +252,11 @@ def status(as_json: bool) -> None:
     for told in found:
         click.echo(
             f"{told.view:<18} build {told.build:>3}  {told.state:<9} {told.percent:5.1f} %  {told.events:,} events"
-            f"  {told.events_per_second:,.0f}/s  {told.problem or ''}".rstrip()
+            f"  {told.events_per_second:,.0f}/s  {told.problem or _left(told)}".rstrip()
         )
+
+
+def _left(told: replays.Progress) -> str:
+    """How long a rebuild that is under way will take, at its rate so far."""
+    under_way = told.state == "filling" and told.seconds_left is not None
+    return f"{told.seconds_left:,.0f} s left" if under_way else ""
