@@ -20,7 +20,7 @@ from projections.queries.reading import PastUnderWay
 from projections.registry import versions
 from replay import builds, parked, replays
 from replay.builds import Build
-from replay.fill import PartFill
+from replay.fill import FillOptions, PartFill
 
 STEP_EVENTS = 20_000
 """The most events of the log that a question folds by itself: what one holds in memory, and what each page costs."""
@@ -137,11 +137,8 @@ class Checkpoints:
                 _copy(write, base, made)
             replay = replays.begin(write, made, position, 1, {})
             write.execute(BEGINS_AT, [0 if base is None else base.position, replay.replay_id])
-            filler = PartFill(
-                read, write, replay.parts[0], self._decode,
-                park=True, batch_events=BATCH_EVENTS, page_events=PAGE_EVENTS,
-            )  # fmt: skip
-            filler.run(position)
+            options = FillOptions(park=True, batch_events=BATCH_EVENTS, page_events=PAGE_EVENTS)
+            PartFill(read, write, replay.parts[0], self._decode, options).run(position)
             write.execute(replays.FORGET, [replay.replay_id])
             write.execute(NOTHING_WAITS, [*made.key])
             builds.add_indexes(write, made)

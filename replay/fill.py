@@ -96,6 +96,15 @@ class Part:
     streams: tuple[UUID, ...] | None = None
 
 
+class FillOptions(NamedTuple):
+    """`park` sets streams aside that the view cannot take, instead of failing; a batch is what lies between two
+    checkpoints, a page what is read at once."""
+
+    park: bool = False
+    batch_events: int = BATCH_EVENTS
+    page_events: int = PAGE_EVENTS
+
+
 class PartFill:
     """Fills a part up to a position. `read` and `write` are two sessions, so that reading goes on while rows are
     folded and written."""
@@ -106,17 +115,15 @@ class PartFill:
         write: psycopg.Connection[Any],
         part: Part,
         decode: Callable[[Recorded], Any],
-        *,
-        park: bool = False,
-        batch_events: int = BATCH_EVENTS,
-        page_events: int = PAGE_EVENTS,
+        options: FillOptions,
     ) -> None:
         self._read, self._write = read, write
         self._part, self._build, self._view = part, part.build, part.build.view
         self._decode = decode
-        self._park = park
-        largest = page_events if not self._view.supersedes else page_events * LATEST_PAGE_EVENTS // PAGE_EVENTS
-        self._batch_events, self._page_events = batch_events, min(largest, batch_events)
+        self._park, self._batch_events, largest = options
+        if self._view.supersedes:
+            largest = largest * LATEST_PAGE_EVENTS // PAGE_EVENTS
+        self._page_events = min(largest, self._batch_events)
         self._rows: Rows = {}
         self._known: Rows = {}
         self._all_known = False

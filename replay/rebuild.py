@@ -6,10 +6,8 @@ Passes over the log get shorter until hardly anything is left; then the machine 
 from __future__ import annotations
 
 import contextlib
-import gc
-import multiprocessing
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -19,10 +17,9 @@ from psycopg import sql
 
 import domain  # noqa: F401 - a worker process reads events of topics that only this names
 from eventlog.connections import connect
-from eventlog.mapper import LogMapper
 from projections.view import Rows, View
-from replay import builds, replays, scopes, tables
-from replay.fill import BATCH_EVENTS, PAGE_EVENTS, EventRefused, Part, PartFill, PartGone
+from replay import builds, replays, scopes, tables, workers
+from replay.fill import BATCH_EVENTS, PAGE_EVENTS, EventRefused, FillOptions
 from replay.replays import Progress, Replay
 
 HANDOVER_EVENTS = 5_000
@@ -30,15 +27,17 @@ HANDOVER_EVENTS = 5_000
 WORKERS_MAX = 64
 LAST = "select coalesce(max(position), 0) from log.events where position < (select log.horizon())"
 LOCK = "select pg_try_advisory_lock(hashtextextended('daybook replay of ' || %s, 0))"
-LOCK_PART = "select pg_advisory_lock(hashtextextended('daybook replay part ' || %s, 0))"
+SIDE_BY_SIDE_EVENTS = 50_000
+"""Fewer are read by one worker, part after part, before others would have started."""
+COMING = """
+select count(*) from (
+    select 1 from log.events
+     where position > (select min(position) from views.replay_parts where replay_id = %s) and position <= %s limit %s) e
+"""
 HAND_OVER = """
 update views.builds set state = %s, position = %s, updated_at = clock_timestamp() where view = %s and build = %s
 """
 LOOK_S = 0.2
-WORKER_REFUSED = 4
-WORKER_GONE = 5
-GARBAGE_THRESHOLD = 100_000
-"""Rows in memory are no cycles: looking for some at every 700th object takes a fifth of the time."""
 
 Heard = Callable[[Progress], None]
 
@@ -49,10 +48,6 @@ class AlreadyRebuilding(RuntimeError):
 
 class PositionAhead(ValueError):
     """The log has not come so far; a build as of then would be none."""
-
-
-class WorkerLost(RuntimeError):
-    """A worker ended without a word (killed, or out of memory): run the rebuild again, it goes on where it was."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +64,12 @@ class Wanted:
     fresh: bool = False
     batch_events: int = BATCH_EVENTS
     page_events: int = PAGE_EVENTS
+    side_by_side_events: int = SIDE_BY_SIDE_EVENTS
+
+    @property
+    def options(self) -> FillOptions:
+        """What each worker is told."""
+        return FillOptions(self.park, self.batch_events, self.page_events)
 
 
 def rebuild(database_url: str, wanted: Wanted, heard: Heard = lambda _: None) -> Progress:
@@ -169,28 +170,17 @@ def _merge(connection: psycopg.Connection[Any], replay: Replay) -> None:
 def _pass(
     connection: psycopg.Connection[Any], url: str, wanted: Wanted, replay: Replay, until: int, heard: Heard
 ) -> int:
-    """Every part up to `until`: the first in this process, the others in processes of their own. Answers the events
-    read."""
+    """Every part up to `until`, side by side if that is worth it. Answers the events read."""
     before = _events(connection, replay)
-    first, *others = replay.parts
-    with _heard(url, replay.replay_id, heard), _in_processes(url, wanted, others, until):
-        fill_part(url, first, until, wanted)
+    coming = connection.execute(COMING, [replay.replay_id, until, wanted.side_by_side_events]).fetchone()
+    side_by_side = bool(coming and coming[0] >= wanted.side_by_side_events)
+    with _heard(url, replay.replay_id, heard):
+        workers.fill(url, replay.parts, until, wanted.options, side_by_side=side_by_side)
     return _events(connection, replay) - before
 
 
 def _events(connection: psycopg.Connection[Any], replay: Replay) -> int:
     return replays.progress(connection, replay.replay_id)[0].events
-
-
-def fill_part(url: str, part: Part, until: int, wanted: Wanted, alive: Callable[[], bool] = lambda: True) -> None:
-    """Fills a part with two sessions of its own, once a worker whose coordinator was killed has let go of it."""
-    with connect(url) as read, connect(url) as write:
-        write.execute(LOCK_PART, [f"{part.replay_id}/{part.number}"])
-        filler = PartFill(
-            read, write, part, LogMapper().decode,
-            park=wanted.park, batch_events=wanted.batch_events, page_events=wanted.page_events,
-        )  # fmt: skip
-        filler.run(until, alive)
 
 
 @contextlib.contextmanager
@@ -210,46 +200,3 @@ def _heard(url: str, replay_id: UUID, heard: Heard) -> Iterator[None]:
     finally:
         ended.set()
         teller.join()
-
-
-@contextlib.contextmanager
-def _in_processes(url: str, wanted: Wanted, parts: Sequence[Part], until: int) -> Iterator[None]:
-    """Workers that fill `parts` while a block does its own share; none outlives the block.
-
-    Raises what a worker met, once the block is through; ends the workers when the block fails.
-    """
-    spawn = multiprocessing.get_context("spawn")
-    told, refusals = spawn.Pipe(duplex=False)
-    workers = [
-        spawn.Process(target=_work, args=(url, part, until, wanted, refusals), name=f"replay-{part.number}")
-        for part in parts
-    ]
-    for worker in workers:
-        worker.start()
-    try:
-        yield
-        for worker in workers:
-            worker.join()
-    finally:
-        for worker in workers:
-            worker.terminate()
-            worker.join()
-    if told.poll():
-        raise EventRefused(told.recv())
-    lost = [f"{worker.name} ({worker.exitcode})" for worker in workers if worker.exitcode]
-    if lost:
-        raise WorkerLost(f"{', '.join(lost)} ended early; run the rebuild again, it goes on where it was")
-
-
-def _work(url: str, part: Part, until: int, wanted: Wanted, refusals: Any) -> None:
-    """The whole life of a worker process; it ends with its coordinator."""
-    gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD)
-    coordinator = multiprocessing.parent_process()
-    try:
-        fill_part(url, part, until, wanted, lambda: coordinator is None or coordinator.is_alive())
-    except EventRefused as refused:
-        refusals.send(str(refused))
-        raise SystemExit(WORKER_REFUSED) from None
-    except PartGone:  # the coordinator is gone too, or will say so
-        raise SystemExit(WORKER_GONE) from None

@@ -30,7 +30,7 @@ from projections.registry import view
 from replay.rebuild import Wanted, rebuild
 if __name__ == "__main__":
     url, name, workers, batch = json.loads(sys.argv[1])
-    rebuild(url, Wanted(view(name), workers, batch_events=batch, page_events=batch))
+    rebuild(url, Wanted(view(name), workers, batch_events=batch, page_events=batch, side_by_side_events=1))
 """
 
 
