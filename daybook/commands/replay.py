@@ -29,9 +29,10 @@ from replay.builds import NoSuchBuild
 from replay.causes import add_causes
 from replay.compare import NotLevel
 from replay.fill import EventRefused, PartGone
-from replay.rebuild import AlreadyRebuilding, PositionAhead, Wanted, WorkerLost
+from replay.rebuild import AlreadyRebuilding, PositionAhead, Wanted
 from replay.scopes import ScopeRefused
 from replay.swap import BuildNotReady, ReadersInTheWay
+from replay.workers import WorkerLost
 
 LEVEL_TIMEOUT_S = 120.0
 LOOK_S = 0.1
