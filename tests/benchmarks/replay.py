@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -23,11 +24,14 @@ from eventsourcing.postgres import PostgresTrackingRecorder
 from eventsourcing.projection import Projection, ProjectionRunner
 from psycopg.types.json import Jsonb
 
+from daybook.commands._questions import Whole
 from eventlog.application import EventLog
 from eventlog.connections import connect
 from eventlog.postgres import PostgresRecorder
+from projections.queries import Queries
 from projections.registry import view, views
 from replay import builds, compare, swap
+from replay.past import PastViews
 from replay.rebuild import Wanted, rebuild
 from tests.benchmarks.ledger import library_environment
 from tests.benchmarks.report import Row
@@ -37,6 +41,7 @@ WALLETS = 10_000
 SPARSE = 2_000
 RUNNER_SECONDS = 6.0
 SWAPS = 200
+QUESTIONS = 100
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 COPY = """
 copy log.events (position, book, stream_id, version, topic, recorded_at, meta, state) from stdin (format binary)
@@ -55,16 +60,20 @@ def run(database_url: str) -> list[Row]:
         builds.ensure(connection, views().values(), "park")
     runner = _runner(database_url)
     one, memory = _rebuilt(database_url, "balances", 1)
-    two, _ = _rebuilt(database_url, "balances", 2)
+    two, memory_of_two = _rebuilt(database_url, "balances", 2)
     sparse, _ = _rebuilt(database_url, "monitors", 1)
+    wide, memory_of_wide = _rebuilt(database_url, "wallet_entries", 1)
+    memory = max(memory, memory_of_two, memory_of_wide)
     label = f"ProjectionRunner {runner:,.0f}"
     rows = [
         Row("replay.rebuild.balances.1w", EVENTS / one, "events/s", label, EVENTS / one / runner),
         Row("replay.rebuild.balances.2w", EVENTS / two, "events/s", "one worker", one / two),
         Row("replay.rebuild.sparse", sparse, f"s, a view that needs {SPARSE:,} of {EVENTS:,} events"),
-        Row("replay.rebuild.memory", memory, "MB, peak of the rebuilding process"),
+        Row("replay.rebuild.wallet_entries.1w", EVENTS / wide, "events/s, a view with a row for each event"),
+        Row("replay.rebuild.memory", memory, "MB, peak of the rebuilding process in any of these"),
     ]
     rows += _compared(database_url)
+    rows += _asked(database_url)
     rows += _swapped(database_url)
     return rows
 
@@ -157,6 +166,26 @@ def _compared(database_url: str) -> list[Row]:
     found = compare.compare(database_url, first, second)
     seconds = time.perf_counter() - began
     return [Row("replay.diff.1m", seconds, f"s, {found.rows_first:,} rows, {found.changed:,} differ")]
+
+
+def _asked(database_url: str) -> list[Row]:
+    """A page of wallets as of positions: where there is no checkpoint, and around one."""
+    log = EventLog(PostgresRecorder(database_url))
+    dice, taken = random.Random(2), []
+    with closing(PastViews(database_url, log.log_recorder, log.log_mapper.decode)) as past:
+        queries = Queries(log.log_recorder.readers.read, past)
+        for position in [EVENTS // 2, *(EVENTS // 2 + dice.randrange(-9_000, 9_000) for _ in range(QUESTIONS))]:
+            began = time.perf_counter()
+            assert queries.wallets(Whole(1), as_of=position).items
+            taken.append(1_000 * (time.perf_counter() - began))
+    log.close()
+    first, *others = taken
+    others.sort()
+    return [
+        Row("replay.past.far", first, f"ms, a page of wallets as of position {EVENTS // 2:,}, no checkpoint near"),
+        Row("replay.past.near.p50", others[len(others) // 2], "ms, as of positions around it"),
+        Row("replay.past.near.p99", others[int(len(others) * 0.99) - 1], "ms"),
+    ]
 
 
 def _swapped(database_url: str) -> list[Row]:

@@ -72,10 +72,13 @@ def positions(log: EventLog) -> list[int]:
 
 
 @pytest.mark.usefixtures("history")
+@pytest.mark.parametrize("points", [6, pytest.param(100, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", views())
-def test_a_view_at_any_position_is_what_a_replay_to_there_makes(name: str, log: EventLog, past: PastViews) -> None:
+def test_a_view_at_any_position_is_what_a_replay_to_there_makes(
+    name: str, points: int, log: EventLog, past: PastViews
+) -> None:
     one, there, dice = view(name), positions(log), random.Random(name)
-    for position in (0, *dice.sample(there, 6), there[-1], there[3] + 1):
+    for position in (0, *dice.sample(there, points), there[-1], there[3] + 1):
         assert rows_then(past, one, position) == rows_replayed(log, one, position), position
 
 
