@@ -69,7 +69,7 @@ def _plain(value: Any) -> Any:
 
 def show(found: Comparison, console: Console) -> None:
     """The summary, then the first differences with the events behind them."""
-    console.print(_headline(found), markup=False, highlight=False)
+    console.print(_headline(found), markup=False, highlight=False, soft_wrap=True)
     if found.equal:
         return
     for title, header, rows in _summaries(found):

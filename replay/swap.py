@@ -85,6 +85,24 @@ def drop(database_url: str, view: str, number: int) -> Build:
         return build
 
 
+def remove(database_url: str, view: str) -> int:
+    """Removes a view that the program does not have any more, with all its builds; answers how many there were.
+
+    Raises NoSuchBuild. That its code is gone from all processes is the caller's to see to: they would make it again.
+    """
+    with connect(database_url) as connection, connection.transaction():
+        rows = builds.listed(connection, view)
+        if not rows:
+            raise builds.NoSuchBuild(f"there is no view {view}")
+        connection.execute(sql.SQL("drop view if exists {}").format(sql.Identifier("views", view)))
+        patterns = {f"{view}_v{row['version']}" for row in rows}
+        for relation in sorted(patterns | {row["relation"] for row in rows}):
+            connection.execute(sql.SQL("drop table if exists {}").format(sql.Identifier("views", relation)))
+        for table in ("parked", "replays", "builds"):
+            connection.execute(sql.SQL("delete from {} where view = %s").format(sql.Identifier("views", table)), [view])
+        return len(rows)
+
+
 def _exchange(connection: psycopg.Connection[Any], coming: Build, patience_s: float) -> Swapped:
     """The two builds change places: when they are level, nobody's snapshot is too old, and the lock can be had soon."""
     going = builds.find(connection, coming.view.name, "live")

@@ -23,7 +23,7 @@ from daybook.logs import configure_logging
 from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, Session, session
 from eventlog.connections import connect
 from projections.queries import MomentNotReached
-from projections.registry import UnknownView, versions, view
+from projections.registry import UnknownView, versions, view, views
 from replay import builds, compare, rebuild, replays, report, swap
 from replay.builds import NoSuchBuild
 from replay.causes import add_causes
@@ -99,10 +99,12 @@ def rebuild_(
         wanted = Wanted(view(name), workers, position_of(opened, as_of), scope, park, fresh)
         with _progress(name) as heard:
             told = rebuild.rebuild(opened.database_url, wanted, heard)
+        with connect(opened.database_url) as connection:
+            table = builds.find(connection, name, number=told.build).table
         if as_of is None:
             _wait_level(opened, name, told.build)
-    facts = _facts(told)
-    click.echo(json.dumps(facts) if as_json else _done(told))
+    facts = {**_facts(told), "table": table}
+    click.echo(json.dumps(facts) if as_json else _done(told, None if as_of is None else table))
 
 
 @contextlib.contextmanager
@@ -142,9 +144,13 @@ def _facts(told: replays.Progress) -> dict[str, Any]:
     return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in facts.items()}
 
 
-def _done(told: replays.Progress) -> str:
+def _done(told: replays.Progress, past_table: str | None) -> str:
+    """With what to do next: a build of the past is no candidate for a swap, and is found by its table."""
     rate = f"{told.events:,} events in {told.seconds:.1f} s, {told.events_per_second:,.0f}/s"
-    return f"{told.view} build {told.build} is filled ({rate}). Next: daybook replay diff {told.view}"
+    filled = f"{told.view} build {told.build} is filled ({rate})"
+    if past_table is None:
+        return f"{filled}. Next: daybook replay diff {told.view}"
+    return f"{filled}, in {past_table}. Afterwards: daybook replay drop {told.view} {told.build}"
 
 
 @command.command("builds")
@@ -239,6 +245,20 @@ def drop(name: str, number: int, as_json: bool) -> None:
     with _opened() as opened:
         gone = swap.drop(opened.database_url, view(name).name, number)
     click.echo(json.dumps({"view": name, "dropped": gone.number}) if as_json else f"{gone.name} dropped")
+
+
+@command.command("remove")
+@view_argument
+@json_option
+def remove(name: str, as_json: bool) -> None:
+    """Remove VIEW with all its builds, once its code is gone from the program and from DAYBOOK_VIEW_MODULES."""
+    with _opened() as opened:
+        if name in views():
+            raise click.UsageError(
+                f"view {name} is in the program: take its module out of DAYBOOK_VIEW_MODULES, of the processes first"
+            )
+        count = swap.remove(opened.database_url, name)
+    click.echo(json.dumps({"view": name, "removed": count}) if as_json else f"view {name} removed, builds: {count}")
 
 
 @command.command("status")

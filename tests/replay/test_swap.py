@@ -125,6 +125,20 @@ def test_without_the_code_of_the_live_build_nothing_is_filled_and_a_kept_build_c
         assert [row["build"] for row in builds.listed(connection, "earnings")] == [2]
 
 
+def test_a_view_that_the_program_has_no_more_goes_with_all_its_builds(
+    history: History, log: EventLog, database_url: str
+) -> None:
+    rebuild(database_url, Wanted(view("earnings"), workers=2))
+    forget_modules()
+    assert swap.remove(database_url, "earnings") == 2
+    with connect(database_url) as connection:
+        assert builds.listed(connection, "earnings") == []
+        left = "select relname from pg_class where relname like 'earnings%'"
+        assert connection.execute(left).fetchall() == []
+    with pytest.raises(builds.NoSuchBuild, match="there is no view earnings"):
+        swap.remove(database_url, "earnings")
+
+
 def test_builds_that_are_not_level_are_neither_compared_nor_swapped(
     history: History, log: EventLog, database_url: str
 ) -> None:
