@@ -66,6 +66,8 @@ ACCESS: dict[str, frozenset[str]] = {
     "explanations.wallet": _EVERYONE,
     "explanations.order": _EVERYONE,
     "events.index": _READ_ALL,
+    "replays.index": _READ_ALL,
+    "replays.show": _READ_ALL,
 }
 
 

@@ -31,6 +31,7 @@ from api import (
     payment_orders,
     periods,
     postings,
+    replays,
     statements,
     transfers,
     wallet_changes,
@@ -52,6 +53,7 @@ from api.problem import (
     problem_response,
 )
 from api.services import EXTENSION, Services
+from api.view_metrics import ViewMetrics
 from domain.errors import RuleViolation
 from eventlog.errors import LogUnavailable
 from ledger.client import EngineUnavailable
@@ -61,6 +63,7 @@ from payments.checkout import OrderNotFound, TooManyConflicts
 logger = structlog.get_logger(__name__)
 
 METRICS_EXTENSION = "daybook_metrics"
+VIEW_METRICS_EXTENSION = "daybook_view_metrics"
 
 
 class _NoSessions(SessionInterface):
@@ -108,12 +111,13 @@ def create_app(services: Services) -> Flask:
     app.extensions[EXTENSION] = services
     metrics = RequestMetrics()
     app.extensions[METRICS_EXTENSION] = metrics
+    app.extensions[VIEW_METRICS_EXTENSION] = ViewMetrics(services.scraped)
     api = ProblemApi(app)
     for resource in (merchants, wallets, payment_orders, transfers, events, health):
         api.register_blueprint(resource.blp)
     for resource in (postings, holds, wallet_changes, periods, monitors, bulk, adjustments):
         api.register_blueprint(resource.blp)
-    for resource in (balances, statements, ledger_lists, explanations):
+    for resource in (balances, statements, ledger_lists, explanations, replays):
         api.register_blueprint(resource.blp)
     app.register_blueprint(docs.blp)
     app.extensions[docs.SPEC_EXTENSION] = finish_spec(api.spec.to_dict())

@@ -51,10 +51,11 @@ def readyz() -> Response:
 @blp.response(200, description="Prometheus text format", content_type="text/plain")
 def metrics() -> Response:
     """Counters and latencies in the Prometheus text format: of all processes that serve this port together, or of
-    this one and its Python when it serves alone."""
+    this one and its Python when it serves alone; and how far views and rebuilds are."""
+    views = generate_latest(current_app.extensions["daybook_view_metrics"].registry)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-        return Response(generate_latest(together), content_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(together) + views, content_type=CONTENT_TYPE_LATEST)
     own = current_app.extensions["daybook_metrics"].registry
-    return Response(generate_latest(own) + generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(own) + generate_latest(REGISTRY) + views, content_type=CONTENT_TYPE_LATEST)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ledger.client import LedgerClient
     from payments.checkout import Checkout
     from projections.queries import Queries
+    from projections.queries.reading import Reader
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Services:
     """One application's collaborators.
 
     `reader` is the recorder of the log as a follower reads it; `checks` are the readiness probes by name: each answers
-    None when all is well, else what is wrong in a few words that are safe to show.
+    None when all is well, else what is wrong in a few words that are safe to show. `scraped` reads what metrics tell of
+    the views, and gives up soon: whoever scrapes does not wait long; None where nobody scrapes.
     """
 
     log: EventLog
@@ -38,6 +40,7 @@ class Services:
     clock: Clock
     waiters: Waiters
     checks: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
+    scraped: Reader | None = None
 
 
 EXTENSION = "daybook"

@@ -14,6 +14,7 @@ from daybook.settings import Settings
 from domain.payment_order import PaymentOrder
 from domain.payment_rules import KeyReused
 from eventlog.application import EventLog
+from eventlog.connections import Readers
 from eventlog.follower import Follower
 from eventlog.postgres import PostgresRecorder
 from ledger.client import LedgerClient
@@ -23,6 +24,7 @@ from payments.commands import OpenBook
 from payments.due import DueEntry, DuePoller
 from payments.process import TOPICS, PaymentProcess
 from projections.queries import Queries
+from projections.queries.reading import Reader
 from projections.registry import views
 from rails.port import Rail
 from rails.registry import FACTORIES, open_rail
@@ -32,6 +34,8 @@ from replay.past import PastViews
 if TYPE_CHECKING:
     from api.services import Services
 
+SCRAPE_WAIT_S = 2.0
+"""How long a scrape of the metrics waits for the database before it tells the rest."""
 PAST_WAIT_S = 5.0
 """How long a request about the past waits for what it needs to be folded before it is told to ask again."""
 
@@ -131,6 +135,7 @@ def api_services(settings: Settings) -> Iterator[Services]:
         event_log(settings, [PaymentOrder.TOPIC]) as log,
         views_now_and_then(log, PAST_WAIT_S) as queries,
         ConnectionPool(database(settings), min_size=1, max_size=4, open=True) as pool,
+        closing(Readers(database(settings), 1, patience_s=SCRAPE_WAIT_S)) as scraping,
     ):
         recorder = recorder_of(log)
         ledger = LedgerClient(settings.engine_socket)
@@ -151,6 +156,7 @@ def api_services(settings: Settings) -> Iterator[Services]:
                 clock=SystemClock(),
                 waiters=waiters,
                 checks={"views": views_run},
+                scraped=Reader(scraping.read),
             )
         finally:
             waiters.close()

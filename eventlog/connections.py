@@ -47,9 +47,13 @@ class Readers:
     """A small pool for reads, which may be repeated: a lost connection is replaced and the read done again.
 
     `options` are the sessions' settings: LOOKUPS to find rows by key, SESSION to ask whatever the planner answers best.
+    `patience_s` is how long a read is tried.
     """
 
-    def __init__(self, database_url: str, size_max: int = 8, *, options: str = SESSION) -> None:
+    def __init__(
+        self, database_url: str, size_max: int = 8, *, options: str = SESSION, patience_s: float = READ_SECONDS_MAX
+    ) -> None:
+        self._patience_s = patience_s
         self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
             database_url,
             min_size=0,
@@ -62,10 +66,10 @@ class Readers:
 
     def read(self, query: Callable[[psycopg.Connection[Any]], Any]) -> Any:
         """Runs a read, again if the connection is lost under it. Raises LogUnavailable when that takes too long."""
-        give_up_at = time.monotonic() + READ_SECONDS_MAX
+        give_up_at = time.monotonic() + self._patience_s
         while True:
             try:
-                with self._pool.connection(timeout=READ_SECONDS_MAX) as connection:
+                with self._pool.connection(timeout=self._patience_s) as connection:
                     return query(connection)
             except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed) as error:
                 if time.monotonic() > give_up_at or isinstance(error, PoolClosed):
@@ -76,7 +80,7 @@ class Readers:
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection[Any]]:
         """A pooled session for a caller who handles its loss himself."""
-        with self._pool.connection(timeout=READ_SECONDS_MAX) as connection:
+        with self._pool.connection(timeout=self._patience_s) as connection:
             yield connection
 
     def close(self) -> None:

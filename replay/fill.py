@@ -65,7 +65,15 @@ class _Page(NamedTuple):
 
 
 class EventRefused(Exception):
-    """The view cannot take an event: the message names it and what was wrong. Nothing of its batch was written."""
+    """The view cannot take the event at `position`: the message names it and what was wrong. Nothing of its batch was
+    written."""
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message, position)
+        self.position = position
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class _Refused(EventRefused):
@@ -76,7 +84,8 @@ class _Refused(EventRefused):
         self.reason = str(problem) or type(problem).__name__
         super().__init__(
             f"view {view.name} cannot take {row.topic} at position {row.position}, version {row.version} of stream"
-            f" {row.stream_id}: {self.reason}; correct the view, or rebuild with --park to set such streams aside"
+            f" {row.stream_id}: {self.reason}; correct the view, or rebuild with --park to set such streams aside",
+            row.position,
         )
 
 

@@ -20,7 +20,8 @@ from eventlog.connections import connect
 from projections.view import Rows, View
 from replay import builds, replays, scopes, tables, workers
 from replay.fill import BATCH_EVENTS, PAGE_EVENTS, EventRefused, FillOptions
-from replay.replays import Progress, Replay
+from replay.progress import Progress, progress
+from replay.replays import Replay
 
 HANDOVER_EVENTS = 5_000
 """A pass that read fewer has all but caught up: the rest is two or three batches of the machine."""
@@ -87,10 +88,10 @@ def rebuild(database_url: str, wanted: Wanted, heard: Heard = lambda _: None) ->
             _fill(connection, database_url, wanted, replay, heard)
         except EventRefused as refused:
             with connection.transaction():
-                replays.set_state(connection, replay.replay_id, "failed", str(refused))
+                replays.set_state(connection, replay.replay_id, "failed", str(refused), refused.position)
                 replays.discard(connection, replay.build)
             raise
-        (told,) = replays.progress(connection, replay.replay_id)
+        (told,) = progress(connection, replay.replay_id)
         heard(told)
         return told
 
@@ -180,7 +181,7 @@ def _pass(
 
 
 def _events(connection: psycopg.Connection[Any], replay: Replay) -> int:
-    return replays.progress(connection, replay.replay_id)[0].events
+    return progress(connection, replay.replay_id)[0].events
 
 
 @contextlib.contextmanager
@@ -191,7 +192,7 @@ def _heard(url: str, replay_id: UUID, heard: Heard) -> Iterator[None]:
     def tell() -> None:
         with connect(url) as connection:
             while not ended.wait(LOOK_S):
-                heard(replays.progress(connection, replay_id)[0])
+                heard(progress(connection, replay_id)[0])
 
     teller = threading.Thread(target=tell, name="replay-progress", daemon=True)
     teller.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,8 +17,9 @@ from replay.builds import Build
 from replay.fill import Part
 
 BEGIN = """
-insert into views.replays (replay_id, view, build, until, parts, scope, state)
-values (%s, %s, %s, %s, %s, %s, 'filling')
+insert into views.replays (replay_id, view, build, version, code_version, until, parts, scope, state, book)
+values (%(id)s, %(view)s, %(build)s, %(version)s, %(code)s, %(until)s, %(parts)s, %(scope)s, 'filling',
+        (select book from log.events where stream_id = any(%(streams)s) limit 1))
 """
 PART = "insert into views.replay_parts (replay_id, part, relation) values (%s, %s, %s)"
 OPEN = """
@@ -29,20 +29,18 @@ select r.replay_id, r.build, r.until, r.parts, r.scope, r.state, b.version, b.re
 """
 RELATIONS = "select part, relation from views.replay_parts where replay_id = %s order by part"
 STATE = """
-update views.replays set state = %(state)s, problem = %(problem)s,
+update views.replays set state = %(state)s, problem = %(problem)s, refused_at = %(refused_at)s,
        ended_at = case when %(state)s in ('done', 'failed') then clock_timestamp() end
  where replay_id = %(id)s
 """
 UNTIL = "update views.replays set until = %s where replay_id = %s"
 FORGET = "delete from views.replays where replay_id = %s"
-PROGRESS = """
-select r.replay_id, r.view, r.build, r.state, r.problem, r.until, r.scope, r.started_at, r.ended_at,
-       count(*)::int as parts, sum(p.events)::bigint as events, avg(p.position)::numeric as position,
-       extract(epoch from coalesce(r.ended_at, clock_timestamp()) - r.started_at)::float8 as seconds,
-       (select coalesce(min(position), 0) from log.events) as first
-  from views.replays r join views.replay_parts p using (replay_id)
- where %(id)s::uuid is null or r.replay_id = %(id)s
- group by r.replay_id order by r.started_at desc limit %(limit)s
+# What it has worked is not what has passed: it may have been cut off, and gone on the day after.
+RESUME = """
+update views.replays r set resumed_at = clock_timestamp(), worked_s = r.worked_s + greatest(0, extract(epoch from
+       (select max(p.updated_at) from views.replay_parts p where p.replay_id = r.replay_id)
+       - coalesce(r.resumed_at, r.started_at)))
+ where r.replay_id = %s
 """
 
 
@@ -57,36 +55,6 @@ class Replay:
     scope: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a rebuild is; `percent` is measured along the log, which takes no counting of events."""
-
-    replay_id: UUID
-    view: str
-    build: int
-    state: str
-    problem: str | None
-    parts: int
-    events: int
-    percent: float
-    seconds: float
-    until: int
-    scope: dict[str, str]
-    started_at: datetime
-    ended_at: datetime | None
-
-    @property
-    def events_per_second(self) -> float:
-        return self.events / self.seconds if self.seconds else 0.0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """At the rate so far; None before there is one, and once it is over."""
-        if not 0 < self.percent < 100:
-            return None
-        return self.seconds * (100 - self.percent) / self.percent
-
-
 def begin(
     connection: psycopg.Connection[Any],
     build: Build,
@@ -99,7 +67,12 @@ def begin(
     filled by one worker whatever was asked for; parts whose rows must be merged have tables of their own."""
     parts = workers if in_parts(build.view) and streams is None else 1
     replay_id = uuid4()
-    connection.execute(BEGIN, [replay_id, build.view.name, build.number, until, parts, Jsonb(scope)])
+    record = {
+        "id": replay_id, "view": build.view.name, "build": build.number, "version": build.view.version,
+        "code": build.code_version, "until": until, "parts": parts, "scope": Jsonb(scope),
+        "streams": [] if streams is None else list(streams),
+    }  # fmt: skip
+    connection.execute(BEGIN, record)
     for number in range(parts):
         relation = build.relation
         if parts > 1 and build.view.stream_column is None:
@@ -110,7 +83,7 @@ def begin(
 
 
 def unfinished(connection: psycopg.Connection[Any], view: View) -> Replay | None:
-    """The rebuild of a view that was cut off, if it was made with the code that is there now."""
+    """The rebuild of a view that was cut off, to go on with it now, if it was made with the code that is there now."""
     row = connection.execute(OPEN, [view.name]).fetchone()
     if row is None:
         return None
@@ -119,6 +92,7 @@ def unfinished(connection: psycopg.Connection[Any], view: View) -> Replay | None
     if made_by is None or version != view.version or code != builds.code_version(view):
         return None
     build = Build(view, number, "filling", 0, relation, code)
+    connection.execute(RESUME, [replay_id])
     return Replay(replay_id, build, until, _parts(connection, replay_id, build, parts, None), scope)
 
 
@@ -139,7 +113,7 @@ def discard(connection: psycopg.Connection[Any], build: Build) -> None:
         problem = "given up"
         connection.execute(
             "update views.replays set state = 'failed', problem = coalesce(problem, %s), ended_at = clock_timestamp()"
-            " where replay_id = %s and state <> 'failed'", [problem, replay_id],
+            " where replay_id = %s and ended_at is null", [problem, replay_id],
         )  # fmt: skip
     connection.execute(sql.SQL("drop table if exists {}").format(sql.Identifier("views", build.relation)))
     connection.execute("delete from views.parked where view = %s and build = %s", [*build.key])
@@ -153,32 +127,20 @@ def drop_parts(connection: psycopg.Connection[Any], replay_id: UUID, build: Buil
             connection.execute(sql.SQL("drop table if exists {}").format(sql.Identifier("views", relation)))
 
 
-def set_state(connection: psycopg.Connection[Any], replay_id: UUID, state: str, problem: str | None = None) -> None:
-    """Says what a rebuild does now, or how it ended."""
-    connection.execute(STATE, {"id": replay_id, "state": state, "problem": problem})
+def set_state(
+    connection: psycopg.Connection[Any],
+    replay_id: UUID,
+    state: str,
+    problem: str | None = None,
+    refused_at: int | None = None,
+) -> None:
+    """Says what a rebuild does now, or how it ended; `refused_at` is the position of an event that ended it."""
+    connection.execute(STATE, {"id": replay_id, "state": state, "problem": problem, "refused_at": refused_at})
 
 
 def set_until(connection: psycopg.Connection[Any], replay_id: UUID, until: int) -> None:
     """The next pass goes on to here."""
     connection.execute(UNTIL, [until, replay_id])
-
-
-def progress(connection: psycopg.Connection[Any], replay_id: UUID | None = None, limit: int = 50) -> list[Progress]:
-    """Of one rebuild, or of the latest ones, newest first."""
-    rows = connection.execute(PROGRESS, {"id": replay_id, "limit": limit}).fetchall()
-    return [_progress(*row) for row in rows]
-
-
-def _progress(
-    replay_id: UUID, view: str, build: int, state: str, problem: str | None, until: int, scope: dict[str, str],
-    started_at: datetime, ended_at: datetime | None, parts: int, events: int, position: Any, seconds: float, first: int,
-) -> Progress:  # fmt: skip
-    reach = until - first
-    done = state in {"following", "done"} or reach <= 0
-    percent = 100.0 if done else max(0.0, min(100.0, 100.0 * (float(position) - first) / reach))
-    return Progress(
-        replay_id, view, build, state, problem, parts, events, percent, seconds, until, scope, started_at, ended_at
-    )
 
 
 def _parts(

@@ -93,7 +93,7 @@ def _in_processes(url: str, parts: Sequence[Part], until: int, options: FillOpti
             worker.terminate()
             worker.join()
     if told.poll():
-        raise EventRefused(told.recv())
+        raise EventRefused(*told.recv())
     lost = [f"{worker.name} ({worker.exitcode})" for worker in workers if worker.exitcode]
     if lost:
         raise WorkerLost(f"{', '.join(lost)} ended early; run the rebuild again, it goes on where it was")
@@ -107,7 +107,7 @@ def _work(url: str, part: Part, until: int, options: FillOptions, refusals: Any)
     try:
         _fill_part(url, part, until, options, lambda: coordinator is None or coordinator.is_alive())
     except EventRefused as refused:
-        refusals.send(str(refused))
+        refusals.send((str(refused), refused.position))
         raise SystemExit(WORKER_REFUSED) from None
     except PartGone:  # the coordinator is gone too, or will say so
         raise SystemExit(WORKER_GONE) from None

@@ -24,7 +24,7 @@ from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, Session, session
 from eventlog.connections import connect
 from projections.queries import MomentNotReached
 from projections.registry import UnknownView, versions, view, views
-from replay import builds, compare, rebuild, replays, report, swap
+from replay import builds, compare, progress, rebuild, report, swap
 from replay.builds import NoSuchBuild
 from replay.causes import add_causes
 from replay.compare import NotLevel
@@ -103,7 +103,7 @@ def rebuild_(
             table = builds.find(connection, name, number=told.build).table
         if as_of is None:
             _wait_level(opened, name, told.build)
-    facts = {**_facts(told), "table": table}
+    facts = {**told.facts, "table": table}
     click.echo(json.dumps(facts) if as_json else _done(told, None if as_of is None else table))
 
 
@@ -120,7 +120,7 @@ def _progress(name: str) -> Iterator[rebuild.Heard]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(f"rebuild {name}", total=100.0, events=0, rate=0.0)
 
-        def heard(told: replays.Progress) -> None:
+        def heard(told: progress.Progress) -> None:
             bar.update(task, completed=told.percent, events=told.events, rate=told.events_per_second)
 
         yield heard
@@ -138,13 +138,7 @@ def _wait_level(opened: Session, name: str, number: int) -> None:
     raise NotLevel(f"view {name} build {number} does not catch up: is the process `views` running?")
 
 
-def _facts(told: replays.Progress) -> dict[str, Any]:
-    facts = {**asdict(told), "replay_id": str(told.replay_id), "until": str(told.until)}
-    facts["events_per_second"] = round(told.events_per_second)
-    return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in facts.items()}
-
-
-def _done(told: replays.Progress, past_table: str | None) -> str:
+def _done(told: progress.Progress, past_table: str | None) -> str:
     """With what to do next: a build of the past is no candidate for a swap, and is found by its table."""
     rate = f"{told.events:,} events in {told.seconds:.1f} s, {told.events_per_second:,.0f}/s"
     filled = f"{told.view} build {told.build} is filled ({rate})"
@@ -266,18 +260,19 @@ def remove(name: str, as_json: bool) -> None:
 def status(as_json: bool) -> None:
     """List the latest rebuilds with how far they are."""
     with _opened() as opened, connect(opened.database_url) as connection:
-        found = replays.progress(connection)
+        found = progress.progress(connection)
     if as_json:
-        click.echo(json.dumps([_facts(told) for told in found]))
+        click.echo(json.dumps([told.facts for told in found]))
         return
     for told in found:
         click.echo(
-            f"{told.view:<18} build {told.build:>3}  {told.state:<9} {told.percent:5.1f} %  {told.events:,} events"
+            f"{told.view:<18} build {told.build:>3}  {told.status:<11} {told.percent:5.1f} %  {told.events:,} events"
             f"  {told.events_per_second:,.0f}/s  {told.problem or _left(told)}".rstrip()
         )
 
 
-def _left(told: replays.Progress) -> str:
-    """How long a rebuild that is under way will take, at its rate so far."""
-    under_way = told.state == "filling" and told.seconds_left is not None
-    return f"{told.seconds_left:,.0f} s left" if under_way else ""
+def _left(told: progress.Progress) -> str:
+    """How long a rebuild that is under way will take, at its rate so far, or what to do about one that was cut off."""
+    if told.status == "interrupted":
+        return "run it again" if told.scope else "run it again, and it goes on"
+    return "" if told.seconds_left is None else f"{told.seconds_left:,.0f} s left"

@@ -18,7 +18,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 def api_page() -> str:
     """Every route, every schema, every code."""
-    app = create_app(cast(Services, SimpleNamespace(keys=None, clock=None)))
+    app = create_app(cast(Services, SimpleNamespace(keys=None, clock=None, scraped=None)))
     spec: dict[str, Any] = app.extensions[SPEC_EXTENSION]
     endpoints = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower()): rule.endpoint

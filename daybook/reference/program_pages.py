@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.registry import Collector
 
 from api.metrics import RequestMetrics
+from api.view_metrics import ViewMetrics
 from daybook.commands import main
 from daybook.reference.markdown import code, codes, import_everything, page, table, type_name
 from daybook.settings import Settings
@@ -70,12 +71,13 @@ def metrics_page() -> str:
     """Every metric of ours that any process counts."""
     introduction = (
         "Names and help texts as Prometheus sees them, each counted by the process that does the work. The API shows "
-        "those of its own process, with the usual ones of Python and of the process, at `GET /metrics`. A counter's "
-        "samples end in `_total`, a histogram's in `_bucket`, `_count` and `_sum`."
+        "those of its own processes, with the usual ones of Python and of the process, at `GET /metrics`. Those that "
+        "are counted in the database are read from it when they are asked for, and every process tells the same. A "
+        "counter's samples end in `_total`, a histogram's in `_bucket`, `_count` and `_sum`."
     )
     import_everything()
     requests = RequestMetrics()
-    rows = sorted({*_metrics(requests.registry, "api"), *_metrics(REGISTRY, "")})
+    rows = sorted({*_metrics(requests.registry, "api"), *_metrics(REGISTRY, ""), *_described(ViewMetrics(None))})
     return page("Metrics", introduction, table(("metric", "type", "labels", "meaning", "counted in"), rows))
 
 
@@ -85,6 +87,12 @@ def _metrics(registry: CollectorRegistry, room: str) -> Iterator[tuple[str, str,
         if family.name.startswith("daybook_"):
             counted_in = room or family.name.split("_")[1]
             yield code(family.name), family.type, codes(labels[family.name]), family.documentation, counted_in
+
+
+def _described(collector: ViewMetrics) -> Iterator[tuple[str, str, str, str, str]]:
+    for family in collector.describe():
+        labels = tuple(getattr(family, "_labelnames", ()))
+        yield code(family.name), family.type, codes(labels), family.documentation, "the database"
 
 
 def _labels(collector: Collector) -> tuple[str, ...]:

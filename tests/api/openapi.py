@@ -100,4 +100,5 @@ class Document:
         if kinds == "object":
             needed = schema.get("required", ())
             return {name: self._sample(schema["properties"][name]) for name in needed}
-        return {"string": SAMPLES.get(schema.get("format", ""), "7"), "integer": 7, "boolean": True}[kinds]
+        plain = {"string": SAMPLES.get(schema.get("format", ""), "7"), "integer": 7, "number": 7.5, "boolean": True}
+        return plain[kinds]

@@ -22,6 +22,7 @@ from tests.api.support import Shop
 ADDRESS = {
     "order_id": str(uuid4()), "wallet": "wallet:alice", "posting_id": str(uuid4()), "hold_id": str(uuid4()),
     "monitor_id": str(uuid4()), "adjustment_id": str(uuid4()),
+    "replay_id": str(uuid4()),
 }  # fmt: skip
 
 LISTS = {
@@ -39,7 +40,7 @@ ALLOWED = {
     "auditor": {
         "wallets.show", "wallets.entries", "payment_orders.show", "payment_orders.index", "events.index",
         "postings.show", "holds.show", "monitors.show", "periods.show", "adjustments.show",
-        "ledger_lists.adjustments", *LISTS,
+        "ledger_lists.adjustments", "replays.index", "replays.show", *LISTS,
     },
     "operator": set(ACCESS),
     "admin": set(ACCESS),

@@ -23,7 +23,7 @@ from tests.api.support import MERCHANT, Shop
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RESOURCES = (
     "merchants", "wallets", "transfers", "postings", "holds", "bulks", "periods", "monitors", "adjustments", "sums",
-    "payment_orders", "events", "probes",
+    "payment_orders", "events", "replays", "probes",
 )  # fmt: skip
 LINES = [
     {"wallet": "wallet:a", "currency": "EUR", "amount_minor": 5},
@@ -40,6 +40,7 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(WHOLE, 5), "min_amount_minor": 1, "max_amount_minor": 9, **dict.fromkeys(TRUE, True),
     **dict.fromkeys(("at_least", "after", "as_of"), "7"),
     **dict.fromkeys(("merchant_id", "posting_id", "hold_id", "monitor_id", "adjustment_id", "order_id"), MERCHANT),
+    "replay_id": MERCHANT,
     "key": MERCHANT,
 }  # fmt: skip
 ADJUSTED = [{"address": "wallet:a", "currency": "EUR", "amount_minor": 5}]

@@ -16,8 +16,8 @@ import pytest
 from eventlog.application import EventLog
 from eventlog.connections import connect
 from projections.registry import view
+from replay.progress import Progress, progress
 from replay.rebuild import Wanted, rebuild
-from replay.replays import Progress, progress
 from tests.replay.history import History, catch_up, digest_of
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,8 +15,8 @@ from projections.view import Fact, Rows
 from replay import builds, parked
 from replay.digest import digest
 from replay.fill import EventRefused
+from replay.progress import progress
 from replay.rebuild import AlreadyRebuilding, PositionAhead, Wanted, last_position, rebuild
-from replay.replays import progress
 from replay.scopes import ScopeRefused
 from tests.replay.history import MERCHANT, History, catch_up, digest_of
 
