@@ -22,10 +22,8 @@ from replay import builds, parked, replays
 from replay.builds import Build
 from replay.fill import FillOptions, PartFill
 
-STEP_EVENTS = 20_000
+STEP_EVENTS = 10_000
 """The most events of the log that a question folds by itself: what one holds in memory, and what each page costs."""
-BATCH_EVENTS = 50_000
-PAGE_EVENTS = 10_000
 NEAREST = """
 select view, build, version, state, relation, position, code_version from views.builds
  where view = %s and version = %s and code_version = %s and state = 'past' and position > 0 and position <= %s
@@ -137,8 +135,7 @@ class Checkpoints:
                 _copy(write, base, made)
             replay = replays.begin(write, made, position, 1, {})
             write.execute(BEGINS_AT, [0 if base is None else base.position, replay.replay_id])
-            options = FillOptions(park=True, batch_events=BATCH_EVENTS, page_events=PAGE_EVENTS)
-            PartFill(read, write, replay.parts[0], self._decode, options).run(position)
+            PartFill(read, write, replay.parts[0], self._decode, FillOptions(park=True)).run(position)
             write.execute(replays.FORGET, [replay.replay_id])
             write.execute(NOTHING_WAITS, [*made.key])
             builds.add_indexes(write, made)

@@ -174,7 +174,7 @@ def _asked(database_url: str) -> list[Row]:
     dice, taken = random.Random(2), []
     with closing(PastViews(database_url, log.log_recorder, log.log_mapper.decode)) as past:
         queries = Queries(log.log_recorder.readers.read, past)
-        for position in [EVENTS // 2, *(EVENTS // 2 + dice.randrange(-9_000, 9_000) for _ in range(QUESTIONS))]:
+        for position in [EVENTS // 2, *(EVENTS // 2 + dice.randrange(-4_000, 4_000) for _ in range(QUESTIONS))]:
             began = time.perf_counter()
             assert queries.wallets(Whole(1), as_of=position).items
             taken.append(1_000 * (time.perf_counter() - began))
