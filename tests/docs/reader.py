@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -42,16 +45,7 @@ class Reader:
     def run(self, blocks: Sequence[Block], before: Sequence[Block] = ()) -> None:
         """Run blocks one after the other in one shell, those of `before` first; fails naming the block."""
         wanted = [*before, *blocks]
-        done = subprocess.run(
-            ["bash", "-c", "\n".join(("set -eu", *map(_shown, enumerate(wanted))))],
-            env=self.environment,
-            cwd=self.directory,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+        done = self._shell("\n".join(("set -eu", *map(_shown, enumerate(wanted)))))
         outputs = [part.partition("\n")[2] for part in done.stdout.split(_MARK)[1:]]
         if done.returncode != 0:
             reached = wanted[max(len(outputs) - 1, 0)]
@@ -59,6 +53,23 @@ class Reader:
         for block, output in zip(wanted, outputs, strict=True):
             missing = broken_promise(block, output)
             assert missing is None, f"{block.place} promises {missing!r} and printed:\n{output}\n{done.stderr}"
+
+    def _shell(self, text: str) -> subprocess.CompletedProcess[str]:
+        """One shell; what it has left in the background, because a block failed, ends with it. Files and no pipes: the
+        end of those would be waited for until whoever is in the background has ended too."""
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            shell = subprocess.Popen(
+                ["bash", "-c", text], env=self.environment, cwd=self.directory, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=errors, start_new_session=True,
+            )  # fmt: skip
+            try:
+                shell.wait(PATIENCE_S)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(shell.pid, signal.SIGTERM)
+                shell.wait()
+            told = [file.seek(0) or file.read() for file in (output, errors)]
+            return subprocess.CompletedProcess(shell.args, shell.returncode, *told)
 
 
 def _shown(numbered: tuple[int, Block]) -> str:
