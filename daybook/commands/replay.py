@@ -264,6 +264,8 @@ def status(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([told.facts for told in found]))
         return
+    if not found:
+        click.echo("no rebuild yet")
     for told in found:
         click.echo(
             f"{told.view:<18} build {told.build:>3}  {told.status:<11} {told.percent:5.1f} %  {told.events:,} events"

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 import structlog
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from daybook.commands import main
 from daybook.running import child_environment, running
@@ -31,6 +31,11 @@ class Shell:
 
     def run(self, *arguments: str, book: int = 1, status: int = 0) -> str:
         """The output of a command that ended with `status`; of one that did not succeed, what it said about it."""
+        done = self.ended(*arguments, book=book, status=status)
+        return done.stdout if status == 0 else done.stderr
+
+    def ended(self, *arguments: str, book: int = 1, status: int = 0) -> Result:
+        """A command that ended with `status`."""
         settings = self._settings.model_copy(update={"book": book})
         handlers = logging.getLogger().handlers[:]
         try:
@@ -39,7 +44,7 @@ class Shell:
             logging.getLogger().handlers[:] = handlers  # those of the command write to an output that is gone
             structlog.reset_defaults()
         assert done.exit_code == status, f"daybook {' '.join(arguments)}: {done.output}"
-        return done.stdout if status == 0 else done.stderr
+        return done
 
     def facts(self, *arguments: str, book: int = 1) -> Any:
         """The JSON of a command that succeeded."""

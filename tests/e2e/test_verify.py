@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-import structlog
-from click.testing import CliRunner
 
-from daybook.commands import main
-from daybook.running import child_environment, running
+from daybook.running import running
 from daybook.settings import Settings
 from replay.checks.registry import checks
 from tests.e2e.test_import import DATA, FIRST, first_orders
@@ -33,14 +29,7 @@ class Verifying(Shell):
 
     def findings(self, *arguments: str) -> Any:
         """The JSON of a command that found something."""
-        handlers = logging.getLogger().handlers[:]
-        try:
-            done = CliRunner().invoke(main, arguments, env=dict(child_environment(self._settings)))
-        finally:
-            logging.getLogger().handlers[:] = handlers
-            structlog.reset_defaults()
-        assert done.exit_code == 1, done.output
-        return json.loads(done.stdout)
+        return json.loads(self.ended(*arguments, status=1).stdout)
 
 
 @pytest.fixture
