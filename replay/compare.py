@@ -44,7 +44,11 @@ class Cause(NamedTuple):
 
 @dataclass
 class Difference:
-    """One row that differs. `columns` are those that do, with both values: (in the first build, in the second)."""
+    """One row that differs. `columns` are those that do, with both values: (in the first build, in the second).
+
+    `causes` are the first events that touched the row; `decisive` the first of those that the two versions fold
+    differently, none where that cannot be told.
+    """
 
     key: Key
     change: Change
@@ -54,6 +58,8 @@ class Difference:
     causes: list[Cause] = field(default_factory=list)
     cause_count: int = 0
     last_cause: int | None = None
+    decisive: list[Cause] = field(default_factory=list)
+    decisive_count: int = 0
 
 
 @dataclass

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from domain.money import Money
-from replay.compare import Comparison, Difference
+from replay.compare import Cause, Comparison, Difference
 
 ROWS_ON_TERMINAL = 20
 CAUSES_ON_TERMINAL = 3
@@ -53,12 +53,15 @@ def _difference_facts(difference: Difference) -> dict[str, Any]:
         "currency": difference.currency,
         "merchant": difference.merchant,
         "columns": {name: [_plain(a), _plain(b)] for name, (a, b) in difference.columns.items()},
-        "causes": [
-            {"position": str(cause.position), "topic": cause.topic, "recorded_at": cause.recorded_at.isoformat()}
-            for cause in difference.causes
-        ],
+        "causes": [_cause_facts(cause) for cause in difference.causes],
         "cause_count": difference.cause_count,
+        "decisive": [_cause_facts(cause) for cause in difference.decisive],
+        "decisive_count": difference.decisive_count,
     }
+
+
+def _cause_facts(cause: Cause) -> dict[str, str]:
+    return {"position": str(cause.position), "topic": cause.topic, "recorded_at": cause.recorded_at.isoformat()}
 
 
 def _plain(value: Any) -> Any:
@@ -216,9 +219,16 @@ def _key(difference: Difference) -> str:
 
 
 def _causes(difference: Difference, limit: int) -> str:
-    shown = [f"{cause.topic} at {cause.position}" for cause in difference.causes[:limit]]
-    more = difference.cause_count - len(shown)
-    return "; ".join([*shown, f"{more} more"] if more > 0 else shown)
+    """The decisive events, and how many that is of those that touched the row; these, where none is decisive."""
+    causes, count = difference.causes, difference.cause_count
+    if difference.decisive:
+        causes, count = difference.decisive, difference.decisive_count
+    shown = [f"{cause.topic} at {cause.position}" for cause in causes[:limit]]
+    if count > len(shown):
+        shown.append(f"{count - len(shown):,} more")
+    if difference.decisive and count < difference.cause_count:
+        shown.append(f"of {difference.cause_count:,} that touched the row")
+    return "; ".join(shown)
 
 
 def _moment(moment: datetime) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 
 from rich.console import Console
 
-from replay.compare import Comparison, Difference, add_difference
+from replay.compare import Cause, Comparison, Difference, add_difference
 from replay.report import ROWS_ON_TERMINAL, page, show
 
 MERCHANTS = 25
@@ -21,6 +22,17 @@ def compared(first: int, second: int) -> Comparison:
         add_difference(found, one, {"net_minor"})
         found.differences.append(one)
     return found
+
+
+def test_decisive_events_are_named_before_those_that_only_touched_the_row() -> None:
+    found, at = compared(1, 2), datetime(2026, 1, 1, tzinfo=UTC)
+    one, other = found.differences[-1], found.differences[-2]
+    one.causes = other.causes = [Cause(position, "payment-order.captured.v1", at) for position in (10, 20)]
+    one.cause_count = other.cause_count = 60
+    one.decisive, one.decisive_count = [one.causes[1]], 4
+    text = page(found)
+    assert "<td>payment-order.captured.v1 at 20; 3 more; of 60 that touched the row</td>" in text
+    assert "<td>payment-order.captured.v1 at 10; payment-order.captured.v1 at 20; 58 more</td>" in text
 
 
 def shown(found: Comparison) -> str:

@@ -54,7 +54,12 @@ def test_a_wrong_fee_rule_is_found_mended_and_taken_back(history: History, log: 
     assert (found.changed, found.added, found.removed) == (1, 0, 0)
     assert found.money == {"EUR": {"commission_minor": -too_much, "net_minor": too_much}}
     assert found.differences[0].cause_count == len(events)
-    assert found.since == log.log_recorder.read(0, 1, topics=["payment-order.captured.v1"])[0].recorded_at
+    rows = log.log_recorder.read(0, 10**6, topics=["payment-order.captured.v1"])
+    wrong_by = [-(-share.gross_minor // 10) - share.commission_minor for share in shares]
+    decisive = [row for row, amount in zip(rows, wrong_by, strict=True) if amount]
+    assert [cause.position for cause in found.differences[0].decisive] == [row.position for row in decisive[:50]]
+    assert found.differences[0].decisive_count == len(decisive) < len(events)
+    assert found.since == decisive[0].recorded_at
     assert report.facts(found)["differences"][0]["columns"]["net_minor"][0] == wrong[0][3]
     done = swap.swap(database_url, "earnings")
     assert (done.live, done.kept) == (2, 1)
@@ -137,6 +142,18 @@ def test_a_view_that_the_program_has_no_more_goes_with_all_its_builds(
         assert connection.execute(left).fetchall() == []
     with pytest.raises(builds.NoSuchBuild, match="there is no view earnings"):
         swap.remove(database_url, "earnings")
+
+
+def test_a_row_that_somebody_changed_by_hand_has_events_that_touched_it_and_none_that_is_decisive(
+    history: History, log: EventLog, database_url: str
+) -> None:
+    rebuild(database_url, Wanted(view("earnings")))
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("update views.earnings_v1 set net_minor = net_minor + 7")
+    (one,) = compared(log, database_url).differences
+    captures = log.log_recorder.read(0, 10**6, topics=["payment-order.captured.v1"])
+    assert (one.decisive, one.decisive_count) == ([], 0)
+    assert one.cause_count == len(captures)
 
 
 def test_builds_that_are_not_level_are_neither_compared_nor_swapped(
