@@ -7,7 +7,9 @@ in their events.
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
@@ -27,12 +29,21 @@ select share ->> 'seller_id', body ->> 'currency', (share ->> 'gross_minor')::bi
  where topic = 'payment-order.captured.v1' and position > %s and position <= %s
 """
 
+CAPTURES = """
+select share ->> 'seller_id', body ->> 'currency', (share ->> 'gross_minor')::bigint, position, recorded_at
+  from log.events, lateral (select convert_from(state, 'utf8')::jsonb) decoded (body),
+       lateral jsonb_array_elements(body -> 'shares') share
+ where topic = 'payment-order.captured.v1' and position <= %s order by position
+"""
+
 Place = tuple[str, str]
 """A seller and a currency."""
 Shares = Iterable[tuple[str, str, int]]
 """Seller, currency and what the seller had of a payment, in minor units."""
 Earned = dict[Place, tuple[int, int, int, int]]
 """Gross, commission, net and the number of captures."""
+Misjudged = dict[Place, list[tuple[int, datetime]]]
+"""Position and time of the captures for which the two rules take different fees."""
 
 
 def wrong_fee(gross_minor: int) -> int:
@@ -63,6 +74,15 @@ def shares_of_files(items: Path, payments: Path) -> list[tuple[str, str, int]]:
         for seller, gross in shares.items()
         if gross
     ]
+
+
+def misjudged_until(connection: psycopg.Connection[Any], position: int) -> Misjudged:
+    """By amounts alone, up to a position."""
+    found: Misjudged = defaultdict(list)
+    for seller, currency, gross, at, recorded_at in connection.execute(CAPTURES, [position]):
+        if wrong_fee(gross) != right_fee(gross):
+            found[seller, currency].append((at, recorded_at))
+    return dict(found)
 
 
 class Expected:

@@ -22,7 +22,7 @@ from daybook.running import child_environment
 from daybook.session import session
 from daybook.views import wait_for_views
 from tests.conftest import ROOT, temporary_server_directory
-from tests.e2e.planted_bug import Earned, Expected, Readers, shares_of_files, shown
+from tests.e2e.planted_bug import Earned, Expected, Misjudged, Readers, misjudged_until, shares_of_files, shown
 from tests.e2e.test_import import DATA
 from tests.faults.running_copy import PATIENCE_S, RunningCopy, wait_until
 from tests.faults.traffic import Traffic
@@ -39,12 +39,6 @@ select count(*) filter (where topic = 'payment-order.created.v1')
      - count(distinct stream_id) filter (where topic = 'payment-order.captured.v1') from log.events
  where position > %s
 """
-FIRST_OF = """
-select min(position), min(recorded_at) from log.events,
-       lateral jsonb_array_elements(convert_from(state, 'utf8')::jsonb -> 'shares') share
- where topic = 'payment-order.captured.v1' and share ->> 'seller_id' = any(%s)
-"""
-
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"the marketplace data is not in {DATA}")
 
 
@@ -60,7 +54,7 @@ class Drill:
     page: str
     wrong: Earned
     right: Earned
-    first_cause: tuple[int, Any]
+    misjudged: Misjudged
     seen_before_the_swap: list[list[str]]
     swaps: list[dict[str, Any]]
     seen: list[list[str]]
@@ -137,13 +131,11 @@ def played(copy: RunningCopy, operator: Operator, report: Path) -> Drill:
     live_at_last, right_at_last = at_rest(copy, expected, until)
     with psycopg.connect(copy.database_url, autocommit=True) as connection:
         wrong, right = expected.at(connection, int(found["position"]))
-        sellers = [seller for (seller, _), row in right.items() if row != wrong[seller, _]]
-        first_cause = connection.execute(FIRST_OF, [sellers]).fetchone()
-        assert first_cause is not None
+        misjudged = misjudged_until(connection, int(found["position"]))
     verified = operator.run("verify", "--check", "views")
     return Drill(
         imported, live_at_first, wrong_at_first, rebuilt, found, report.read_text(encoding="utf-8"), wrong, right,
-        first_cause, before_the_swap, swaps, readers.seen, paid, traffic.unexpected, live_at_last, right_at_last,
+        misjudged, before_the_swap, swaps, readers.seen, paid, traffic.unexpected, live_at_last, right_at_last,
         verified,
     )  # fmt: skip
 
@@ -190,6 +182,8 @@ def test_the_comparison_names_exactly_the_wrong_rows_with_their_amounts(drill: D
         assert one["change"] == "changed"
         assert one["columns"] == {"commission_minor": [wrong[1], right[1]], "net_minor": [wrong[2], right[2]]}
         assert one["cause_count"] == right[3]
+        assert one["decisive_count"] == len(drill.misjudged[place])
+        assert one["decisive"][0]["position"] == str(drill.misjudged[place][0][0])
     of_files = [amount for (_, currency), amount in differing.items() if currency == "BRL"]
     assert (len(of_files), sum(of_files)) == (950, 9_065)
 
@@ -206,9 +200,7 @@ def test_the_comparison_sums_the_money_by_currency_and_by_merchant_and_says_sinc
     assert drill.found["money_minor"] == totals
     assert drill.found["merchants"] == merchants
     assert totals["BRL"] == {"commission_minor": -9_065, "net_minor": 9_065}
-    position, recorded_at = drill.first_cause
-    assert drill.found["since"] == recorded_at.isoformat()
-    assert str(position) in {one["causes"][0]["position"] for one in drill.found["differences"]}
+    assert drill.found["since"] == min(events[0][1] for events in drill.misjudged.values()).isoformat()
 
 
 class Page(HTMLParser):
