@@ -16,6 +16,7 @@ from replay.compare import Cause, Comparison, Difference
 
 ROWS_ON_TERMINAL = 20
 CAUSES_ON_TERMINAL = 3
+CAUSES_ON_PAGE = 10
 ROWS_ON_PAGE = 2_000
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1d2733}
@@ -88,7 +89,7 @@ def show(found: Comparison, console: Console) -> None:
             first = place == 0
             table.add_row(
                 _key(difference) if first else "", difference.change if first else "", name, before, after,
-                _causes(difference, CAUSES_ON_TERMINAL) if first else "",
+                "\n".join(_causes(difference, CAUSES_ON_TERMINAL)) if first else "",
             )  # fmt: skip
     console.print(table)
     left = found.total - min(len(found.differences), ROWS_ON_TERMINAL)
@@ -124,7 +125,7 @@ def section(found: Comparison) -> str:
             escape(name),
             f"<del>{escape(before)}</del>",
             f"<ins>{escape(after)}</ins>",
-            escape(_causes(difference, 10)),
+            escape("; ".join(_causes(difference, CAUSES_ON_PAGE))),
         )
         for difference in found.differences[:ROWS_ON_PAGE]
         for name, before, after in _values(difference)
@@ -218,7 +219,7 @@ def _key(difference: Difference) -> str:
     return " ".join(str(_plain(part)) for part in difference.key)
 
 
-def _causes(difference: Difference, limit: int) -> str:
+def _causes(difference: Difference, limit: int) -> list[str]:
     """The decisive events, and how many that is of those that touched the row; these, where none is decisive."""
     causes, count = difference.causes, difference.cause_count
     if difference.decisive:
@@ -228,7 +229,7 @@ def _causes(difference: Difference, limit: int) -> str:
         shown.append(f"{count - len(shown):,} more")
     if difference.decisive and count < difference.cause_count:
         shown.append(f"of {difference.cause_count:,} that touched the row")
-    return "; ".join(shown)
+    return shown
 
 
 def _moment(moment: datetime) -> str:
