@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
+
 import domain  # noqa: F401 - a worker process reads events of topics that only this names
 from eventlog.connections import connect
 from eventlog.mapper import LogMapper
@@ -32,7 +34,8 @@ class WorkerLost(RuntimeError):
 
 
 def fill(url: str, parts: Sequence[Part], until: int, options: FillOptions, *, side_by_side: bool) -> None:
-    """Fills every part up to a position. Raises EventRefused, PartGone, and WorkerLost."""
+    """Fills every part up to a position. Raises EventRefused, PartGone, WorkerLost, and what the database raises: a
+    worker that finds the disk full says so."""
     if not side_by_side:
         for part in parts:
             _fill_part(url, part, until, options)
@@ -93,7 +96,7 @@ def _in_processes(url: str, parts: Sequence[Part], until: int, options: FillOpti
             worker.terminate()
             worker.join()
     if told.poll():
-        raise EventRefused(*told.recv())
+        raise told.recv()
     lost = [f"{worker.name} ({worker.exitcode})" for worker in workers if worker.exitcode]
     if lost:
         raise WorkerLost(f"{', '.join(lost)} ended early; run the rebuild again, it goes on where it was")
@@ -107,7 +110,10 @@ def _work(url: str, part: Part, until: int, options: FillOptions, refusals: Any)
     try:
         _fill_part(url, part, until, options, lambda: coordinator is None or coordinator.is_alive())
     except EventRefused as refused:
-        refusals.send((str(refused), refused.position))
+        refusals.send(EventRefused(str(refused), refused.position))
+        raise SystemExit(WORKER_REFUSED) from None
+    except psycopg.errors.DiskFull as full:
+        refusals.send(psycopg.errors.DiskFull(str(full)))
         raise SystemExit(WORKER_REFUSED) from None
     except PartGone:  # the coordinator is gone too, or will say so
         raise SystemExit(WORKER_GONE) from None

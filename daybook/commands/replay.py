@@ -61,15 +61,24 @@ def _opened(roles: tuple[str, ...] = ()) -> Iterator[Session]:
     settings = read_settings()
     configure_logging(settings.log_level, "replay")
     try:
-        with session(settings, roles=roles) as opened:
+        with session(settings, roles=roles) as opened, _room_is_asked_for():
             yield opened
     except USAGE as wrong:
         raise click.UsageError(str(wrong)) from None
     except REFUSALS as refused:
         click.echo(str(refused), err=True)
         raise SystemExit(EXIT_FINDING) from None
+
+
+@contextlib.contextmanager
+def _room_is_asked_for() -> Iterator[None]:
+    """A full disk is told before the session takes it for a database that cannot be reached."""
+    try:
+        yield
     except psycopg.errors.DiskFull as full:
-        click.echo(f"the database's disk is full: {full}; the live build is untouched, run again to go on", err=True)
+        what = full.diag.message_primary or str(full)
+        way_out = "the live build is untouched; make room and run it again, and it goes on"
+        click.echo(f"the database has no room left: {what}; {way_out}", err=True)
         raise SystemExit(EXIT_UNREACHABLE) from None
 
 
