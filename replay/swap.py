@@ -88,8 +88,17 @@ def drop(database_url: str, view: str, number: int) -> Build:
 def remove(database_url: str, view: str) -> int:
     """Removes a view that the program does not have any more, with all its builds; answers how many there were.
 
-    Raises NoSuchBuild. That its code is gone from all processes is the caller's to see to: they would make it again.
+    Raises NoSuchBuild, and ReadersInTheWay for somebody's relation that is made of it. That its code is gone from all
+    processes is the caller's to see to: they would make it again.
     """
+    try:
+        return _removed(database_url, view)
+    except psycopg.errors.DependentObjectsStillExist as made_of_it:
+        told = f"view {view} stays: {made_of_it.diag.message_detail}; drop that first"
+        raise ReadersInTheWay(told) from None
+
+
+def _removed(database_url: str, view: str) -> int:
     with connect(database_url) as connection, connection.transaction():
         rows = builds.listed(connection, view)
         if not rows:

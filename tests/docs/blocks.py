@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ("sh", "sql")
 _FENCE = re.compile(r"^```(\S*) ?(.*)$")
+_INDENTED = re.compile(rf"^\s+```({'|'.join(RUN)})\b")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -48,6 +49,7 @@ def fences(page: Path) -> list[tuple[int, str, str, str]]:
     opened: tuple[int, str, str] | None = None
     text: list[str] = []
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        assert not _INDENTED.match(line), f"{page.name}:{number}: an indented block would be run by nobody"
         fence = _FENCE.match(line)
         if opened is None and fence is not None:
             opened, text = (number + 1, fence.group(1), fence.group(2)), []

@@ -135,6 +135,11 @@ def test_a_view_that_the_program_has_no_more_goes_with_all_its_builds(
 ) -> None:
     rebuild(database_url, Wanted(view("earnings"), workers=2))
     forget_modules()
+    with psycopg.connect(database_url, autocommit=True) as somebody:
+        somebody.execute("create view public.of_mine as select * from views.earnings")
+        with pytest.raises(swap.ReadersInTheWay, match=r"view public\.of_mine depends on .*; drop that first"):
+            swap.remove(database_url, "earnings")
+        somebody.execute("drop view public.of_mine")
     assert swap.remove(database_url, "earnings") == 2
     with connect(database_url) as connection:
         assert builds.listed(connection, "earnings") == []
