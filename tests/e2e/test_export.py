@@ -22,7 +22,7 @@ from daybook.settings import Settings
 from eventlog.postgres import PostgresRecorder
 from replay.archive.beancount_names import address_of
 from replay.archive.reader import ArchiveReader
-from tests.e2e.test_import import DATA, Copy, first_orders
+from tests.e2e.test_import import DATA, Copy
 from tests.e2e.test_ledger_files import warm_daybook
 from tests.projections.ledger import Ledger
 
@@ -140,11 +140,5 @@ def exported_orders(tmp_path: Path, database_url: str, items: Path, payments: Pa
 
 
 @with_real_orders
-def test_bean_check_accepts_the_first_real_orders_and_every_balance_is_ours(tmp_path: Path, database_url: str) -> None:
-    assert exported_orders(tmp_path, database_url, *first_orders(tmp_path, FIRST)) > 100
-
-
-@with_real_orders
-@pytest.mark.long
 def test_bean_check_accepts_all_real_orders_and_every_balance_is_ours(tmp_path: Path, database_url: str) -> None:
     assert exported_orders(tmp_path, database_url, DATA / "order_items.csv", DATA / "payments.csv") > 1_100
