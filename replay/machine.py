@@ -7,6 +7,7 @@ and then sees that the work is done. What fails is found by going event by event
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -26,6 +27,8 @@ from replay.builds import Build, ensure, find, followed, keys_of
 BATCH_EVENTS = 2_000
 # A batch costs a fixed number of statements whatever it holds: while events trickle in, they are gathered for so long.
 GATHER_SECONDS = 0.1
+ROOM_PATIENCE_S = 2.0
+"""How long a build whose table found no room is left behind before it is tried again."""
 LOCK = """
 select b.view, b.build, b.position
   from views.builds b join unnest(%s::text[], %s::int[]) u(view, build) using (view, build)
@@ -82,6 +85,8 @@ class ViewMachine:
         self._code |= {(view.name, view.version): view for view in self._views}
         self._policy = policy
         self._batch_events = batch_events
+        self._without_room: dict[tuple[str, int], float] = {}
+        self._live_next = False
         self._connection: psycopg.Connection[Any] | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -97,15 +102,18 @@ class ViewMachine:
         self.close()
 
     def run_once(self, timeout: float = 0.0) -> int:
-        """One batch for the builds that are furthest behind; answers how many events it read."""
+        """One batch for the builds whose turn it is; answers how many events it read."""
         connection = self._connected()
-        standing = followed(connection, self._code)
-        after = min(build.position for build in standing)
+        now = time.monotonic()
+        standing = [b for b in followed(connection, self._code) if self._without_room.get(b.key, now) <= now]
+        if not standing:
+            return 0
+        after = self._turn(standing)
         behind = [build for build in standing if build.position == after]
         ahead = [build.position for build in standing if build.position > after]
         topics = sorted({topic for build in behind for topic in build.view.topics})
         follower = Follower(self._reader, self._horizon, after, topics=topics, limit=self._batch_events)
-        rows = follower.next_batch(timeout)
+        rows = follower.next_batch(timeout if all(build.position == after for build in standing) else 0.0)
         reached = follower.position
         if ahead and reached > min(ahead):  # stop where the other views stand, and go on together
             reached = min(ahead)
@@ -113,6 +121,15 @@ class ViewMachine:
         if reached > after:
             self._apply(connection, behind, [self._decoded(row) for row in rows], after, reached)
         return len(rows)
+
+    def _turn(self, standing: Sequence[Build]) -> int:
+        """Where the builds stand that are next: those furthest behind, and every second time live ones, so that a
+        shadow with much to catch up, after it had no room or no code, does not hold up what people read."""
+        last = min(build.position for build in standing)
+        live = min((build.position for build in standing if build.state == "live"), default=last)
+        chosen = live if self._live_next else last
+        self._live_next = chosen == last < live
+        return chosen
 
     def catch_up(self) -> None:
         """Runs until every build has read all that is readable now."""
@@ -156,11 +173,15 @@ class ViewMachine:
         try:
             with connection.transaction():
                 self._fold(connection, builds, batch, after, to)
-        except psycopg.OperationalError:
-            raise
-        except Exception:  # noqa: BLE001 - found again, with its event, one by one
-            for build in builds:
-                self._apply_alone(connection, build, batch, after, to)
+        except Exception as problem:
+            if isinstance(problem, psycopg.OperationalError) and not isinstance(problem, psycopg.errors.DiskFull):
+                raise
+            for build in builds:  # found again, with its event, one by one
+                try:
+                    self._apply_alone(connection, build, batch, after, to)
+                except psycopg.errors.DiskFull as full:
+                    log.error("a build waits: no room", view=build.view.name, build=build.number, problem=str(full))
+                    self._without_room[build.key] = time.monotonic() + ROOM_PATIENCE_S
 
     def _apply_alone(
         self, connection: psycopg.Connection[Any], build: Build, batch: list[Decoded], after: int, to: int

@@ -20,7 +20,7 @@ from replay.progress import Progress, progress
 from replay.rebuild import Wanted, rebuild
 from tests.e2e.test_ledger_commands import Shell
 from tests.faults.running_copy import wait_until
-from tests.replay.history import History, catch_up, digest_of
+from tests.replay.history import History, catch_up, digest_of, view_machine
 from tests.replay.small_disk import SmallDisk
 
 SHOWN = "select count(*) from views.payment_orders"
@@ -127,6 +127,27 @@ def test_a_worker_that_is_a_process_says_that_the_disk_is_full(disk: SmallDisk, 
     rebuild(disk.database_url, Wanted(view(VIEW), 3))
     assert len(recorded(disk.database_url)) == 1
     assert digest_of(disk.database_url, VIEW, "live") == digest_of(disk.database_url, VIEW, "shadow")
+
+
+def test_a_shadow_without_room_waits_and_the_live_views_go_on(disk: SmallDisk, history: History) -> None:
+    url, stop = disk.database_url, threading.Event()
+    catch_up(history.log, url)
+    rebuild(url, Wanted(view(VIEW)))
+    machine = view_machine(history.log, url)
+    running = threading.Thread(target=machine.run, args=(stop,))
+    with psycopg.connect(url, autocommit=True) as owner:
+        disk.fill()
+        running.start()
+        try:
+            history.write(300)
+            up_to_date(owner)
+            assert digest_of(url, VIEW, "live") != digest_of(url, VIEW, "shadow")
+            disk.resize("20m")
+            up_to_date(owner, ("live", "shadow"))
+            assert digest_of(url, VIEW, "live") == digest_of(url, VIEW, "shadow")
+        finally:
+            stop.set()
+            running.join()
 
 
 def recorded(database_url: str) -> list[Progress]:

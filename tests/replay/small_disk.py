@@ -29,7 +29,11 @@ mount -t tmpfs -o size=$2 tmpfs "$1"
 mkdir "$1/tables"
 unshare -U --map-user=1000 "$3" -c "$4" "$5" start
 echo ready
-while read -r size; do mount -o remount,size=$size "$1"; echo done; done
+while read -r size; do
+  test $size != full || size=$(df --output=used -k "$1" | tail -1 | tr -d ' ')k
+  mount -o remount,size=$size "$1"
+  echo done
+done
 unshare -U --map-user=1000 "$3" -c "$4" "$5" stop
 """
 SERVER = """
@@ -81,6 +85,12 @@ class SmallDisk:
         self._process.stdin.write(f"{size}\n")
         self._process.stdin.flush()
         assert self._said() == "done"
+
+    def fill(self) -> None:
+        """Just as large as what is on it."""
+        with psycopg.connect(self.database_url, autocommit=True) as owner:
+            owner.execute("checkpoint")
+        self.resize("full")
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate(timeout=60)

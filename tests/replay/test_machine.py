@@ -25,6 +25,7 @@ from replay import parked
 from replay.builds import Build, find
 from replay.digest import digest
 from replay.machine import ViewMachine, ViewStopped
+from replay.rebuild import Wanted, rebuild
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SELLERS = [str(uuid.UUID(int=n)) for n in (1, 2)]
@@ -249,6 +250,30 @@ def test_two_machines_at_once_fold_nothing_twice(log: EventLog, database_url: st
     alone.catch_up()
     alone.close()
     assert digests(database_url) == once
+
+
+def test_a_shadow_far_behind_holds_no_reader_up(log: EventLog, database_url: str) -> None:
+    post_wallet(log, "alice", [1] * 100)
+    runner = machine(log, database_url, batch_events=10)
+    runner.catch_up()
+    rebuild(database_url, Wanted(view("balances")))
+    with connect(database_url) as connection:
+        shadow = find(connection, "balances", "shadow")
+        connection.execute(f"truncate {shadow.table}")
+        connection.execute("update views.builds set position = 0 where view = %s and build = %s", [*shadow.key])
+        for amount in (20, 30):
+            end = log.log_recorder.max_notification_id() or 0
+            post_wallet(log, f"bob{amount}", [amount])
+            assert log.log_recorder.horizon.wait(end, 20) > end
+            runner.run_once()
+            runner.run_once()
+            shown = connection.execute("select max(posted_minor) from views.balances where posted_minor < 100")
+            assert shown.fetchone() == (amount,)
+            assert find(connection, "balances", "shadow").position < end
+        runner.catch_up()
+        rows = digest(connection, find(connection, "balances", "shadow"))
+        assert rows == digest(connection, find(connection, "balances", "live"))
+    runner.close()
 
 
 def test_a_posting_of_every_capture_is_balanced_in_the_trial_balance_rule(log: EventLog) -> None:
