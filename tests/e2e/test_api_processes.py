@@ -20,6 +20,8 @@ from daybook.supervisor import Supervisor
 
 COUNTED = re.compile(r'^daybook_http_requests_total\{.*route="/healthz".*\} (\d+)', re.MULTILINE)
 
+LAG = re.compile(r'^daybook_view_lag_seconds\{build="1",state="live",view="balances"\} [\d.]+$', re.MULTILINE)
+
 
 @pytest.fixture
 def copy(tmp_path: Path, database_url: str) -> Iterator[tuple[Settings, Supervisor]]:
@@ -47,6 +49,12 @@ def test_processes_count_as_one_and_one_may_die(copy: tuple[Settings, Supervisor
     os.waitid(os.P_PID, supervisor.pids()["api"], os.WEXITED | os.WNOWAIT)
     assert {ask(settings, "/healthz").status_code for _ in range(30)} == {200}
     assert counted(settings) == before + 60
+
+
+def test_every_process_tells_how_far_the_views_are(copy: tuple[Settings, Supervisor]) -> None:
+    settings, _ = copy
+    for _ in range(6):  # whichever process answers
+        assert len(LAG.findall(ask(settings, "/metrics").text)) == 1
 
 
 def counted(settings: Settings) -> int:
