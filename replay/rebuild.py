@@ -28,6 +28,7 @@ HANDOVER_EVENTS = 5_000
 WORKERS_MAX = 64
 LAST = "select coalesce(max(position), 0) from log.events where position < (select log.horizon())"
 LOCK = "select pg_try_advisory_lock(hashtextextended('daybook replay of ' || %s, 0))"
+UNLOCK = "select pg_advisory_unlock(hashtextextended('daybook replay of ' || %s, 0))"
 SIDE_BY_SIDE_EVENTS = 50_000
 """Fewer are read by one worker, part after part, before others would have started."""
 COMING = """
@@ -79,10 +80,7 @@ def rebuild(database_url: str, wanted: Wanted, heard: Heard = lambda _: None) ->
     Raises AlreadyRebuilding, PositionAhead, scopes.ScopeRefused, NoSuchBuild, EventRefused, WorkerLost, and what the
     database raises; in all cases the live build is untouched, and what was filled is kept unless the view refused it.
     """
-    with connect(database_url) as connection:
-        row = connection.execute(LOCK, [wanted.view.name]).fetchone()
-        if not row or not row[0]:
-            raise AlreadyRebuilding(f"view {wanted.view.name} is being rebuilt by another process")
+    with connect(database_url) as connection, _alone(connection, wanted.view):
         replay = _begun(connection, wanted)
         try:
             _fill(connection, database_url, wanted, replay, heard)
@@ -94,6 +92,20 @@ def rebuild(database_url: str, wanted: Wanted, heard: Heard = lambda _: None) ->
         (told,) = progress(connection, replay.replay_id)
         heard(told)
         return told
+
+
+@contextlib.contextmanager
+def _alone(connection: psycopg.Connection[Any], view: View) -> Iterator[None]:
+    """No other process rebuilds the view while a block does. The lock is given back at once: the server notices the end
+    of a session a moment later, and who runs it again before that would be refused."""
+    row = connection.execute(LOCK, [view.name]).fetchone()
+    if not row or not row[0]:
+        raise AlreadyRebuilding(f"view {view.name} is being rebuilt by another process")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psycopg.Error):
+            connection.execute(UNLOCK, [view.name])
 
 
 def last_position(connection: psycopg.Connection[Any]) -> int:

@@ -129,6 +129,28 @@ def test_a_worker_that_is_a_process_says_that_the_disk_is_full(disk: SmallDisk, 
     assert digest_of(disk.database_url, VIEW, "live") == digest_of(disk.database_url, VIEW, "shadow")
 
 
+@pytest.mark.parametrize(("name", "workers"), [(VIEW, 1), ("postings", 2), ("trial_balance", 2)])
+def test_wherever_the_room_ends_the_rebuild_goes_on_from_there(
+    disk: SmallDisk, history: History, name: str, workers: int
+) -> None:
+    """In a batch, in the merging of parts, in the making of an index: the disk grows by a fifth each time."""
+    url, pages = disk.database_url, 10
+    catch_up(history.log, url)
+    before, seen = digest_of(url, name, "live"), set()
+    while True:
+        disk.resize(f"{4 * pages}k")
+        try:
+            done = rebuild(url, Wanted(view(name), workers, batch_events=400, page_events=400))
+            break
+        except psycopg.errors.DiskFull:
+            pages += max(2, pages // 5)
+            assert digest_of(url, name, "live") == before
+            seen |= {(one.replay_id, one.state) for one in recorded(url)}
+    assert done.resumed_at is not None
+    assert len({replay_id for replay_id, _ in seen}) == 1
+    assert digest_of(url, name, "shadow") == before
+
+
 def test_a_shadow_without_room_waits_and_the_live_views_go_on(disk: SmallDisk, history: History) -> None:
     url, stop = disk.database_url, threading.Event()
     catch_up(history.log, url)
