@@ -13,6 +13,7 @@ import pytest
 
 from daybook.running import child_environment, running
 from daybook.settings import Settings
+from domain.posting_rules import POSTED_TOPICS
 from eventlog.application import EventLog
 from eventlog.connections import connect
 from eventlog.postgres import PostgresRecorder
@@ -33,6 +34,10 @@ CHANGE = """
 update views.balances_v1 set posted_minor = posted_minor + 1
  where wallet_id = (select wallet_id from views.balances_v1 limit 1) returning wallet_id
 """
+POSTED = """
+select (select position from log.tracking where name = 'engine/1') >= max(position) from log.events
+ where topic = any(%s)
+"""
 READ = "select min(position) >= (select max(position) from log.events) from views.builds where state <> 'past'"
 REBUILDING = """
 select count(*) from pg_locks where locktype = 'advisory' and granted
@@ -51,6 +56,8 @@ def settings(database_url: str, tmp_path: Path) -> Iterator[Settings]:
     log.close()
     with running(Settings(home=tmp_path / "home", database_url=database_url), ("engine", "views")) as copy:
         with psycopg.connect(database_url, autocommit=True) as owner:
+            topics = [sorted(POSTED_TOPICS)]
+            wait_until(lambda: owner.execute(POSTED, topics).fetchone() == (True,), "the engine has posted all facts")
             wait_until(lambda: owner.execute(READ).fetchone() == (True,), "the views have read the log")
         yield copy.settings
 
