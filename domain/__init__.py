@@ -21,7 +21,9 @@ from domain.period import Period
 from domain.posting import Line, Posting
 from domain.posting_rules import PostingDraft, posting_for
 from domain.registry import AGGREGATES, ALL_EVENTS
+from domain.sealed import Place, Sealed, Seals, SubjectErased
 from domain.splitting import Share, Split
+from domain.subject import Subject
 from domain.wallet import WalletAccount, WalletHead
 
 __all__ = [
@@ -39,11 +41,16 @@ __all__ = [
     "Monitor",
     "PaymentOrder",
     "Period",
+    "Place",
     "Posting",
     "PostingDraft",
     "RuleViolation",
+    "Sealed",
+    "Seals",
     "Share",
     "Split",
+    "Subject",
+    "SubjectErased",
     "UnknownAccount",
     "WalletAccount",
     "WalletHead",

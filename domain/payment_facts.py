@@ -7,7 +7,7 @@ contradicts the books is kept as a late success, so that it is not lost.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from eventsourcing.domain import Aggregate
 
@@ -17,6 +17,9 @@ from domain.ids import canonical_uuid
 from domain.payment_rules import AttemptAlreadyDecided, UnknownAttempt, UnknownCapture
 from domain.payment_status import derive_status
 from domain.splitting import Split, divide, due_list
+
+if TYPE_CHECKING:
+    from domain.payer import PayerGiven
 
 RECORDED_RAIL: Final = "recorded"
 """The rail of payments that already happened elsewhere: each of its attempts is a fact, so none is refused."""
@@ -59,6 +62,7 @@ class PaymentFacts(Aggregate):
         self.expires_at = expires_at
         self.attempts: list[Attempt] = []
         self.captures: dict[str, Capture] = {}
+        self.payer: PayerGiven | None = None
         self.late_successes: list[tuple[int, str, str]] = []
         self.authorized_minor = self.captured_minor = self.released_minor = self.cost_minor = 0
         self.cancelled = self.expired = False

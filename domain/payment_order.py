@@ -15,6 +15,7 @@ from domain.attempts import Attempt
 from domain.book import check_commission
 from domain.ids import canonical_uuid, stream_id
 from domain.money import check_amount, check_currency
+from domain.payer import PayerGiven
 from domain.payment_facts import RECORDED_RAIL, PaymentFacts
 from domain.payment_rules import (
     AttemptExceedsOrder,
@@ -27,6 +28,7 @@ from domain.payment_rules import (
     OrderNotOpen,
     UnknownCapture,
 )
+from domain.sealed import Sealed
 from domain.splitting import Split, due_list
 
 CAPTURE_MODES: Final = ("automatic", "manual")
@@ -56,6 +58,7 @@ class PaymentOrder(PaymentFacts):
     Expired = events.Expired
     FundsReleased = events.FundsReleased
     LateSuccessDetected = events.LateSuccessDetected
+    PayerGiven = PayerGiven
 
     @classmethod
     def create(
@@ -105,6 +108,27 @@ class PaymentOrder(PaymentFacts):
             metadata=dict(metadata or {}),
             fingerprint=fingerprint,
             expires_at=expires_at,
+        )
+
+    def give_payer(
+        self,
+        *,
+        subject: str,
+        name: Sealed | None,
+        email: Sealed | None,
+        iban: Sealed | None,
+        fingerprint: str,
+        at: datetime,
+    ) -> None:
+        """Say who pays, right after creation. Each field is sealed for version `version + 1` of this stream."""
+        self.trigger_event(
+            self.PayerGiven,
+            timestamp=at,
+            subject=canonical_uuid(subject, "payer.subject"),
+            name=name,
+            email=email,
+            iban=iban,
+            fingerprint=fingerprint,
         )
 
     def start_attempt(

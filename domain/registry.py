@@ -14,11 +14,12 @@ from domain.monitor import Monitor
 from domain.payment_order import PaymentOrder
 from domain.period import Period
 from domain.posting import Posting
+from domain.subject import Subject
 from domain.wallet import WalletAccount
 
 AGGREGATES: Final[dict[str, type[Aggregate]]] = {
     aggregate.TOPIC: aggregate
-    for aggregate in (Book, Merchant, PaymentOrder, WalletAccount, Posting, Claim, Period, Monitor, Adjustment)
+    for aggregate in (Book, Merchant, PaymentOrder, WalletAccount, Posting, Claim, Period, Monitor, Adjustment, Subject)
 }
 """Aggregate class by kind; the kind is also the prefix of its topics and of its stream keys."""
 

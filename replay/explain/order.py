@@ -11,6 +11,7 @@ import msgspec
 
 from domain import payment_events as events
 from domain.ids import stream_id
+from domain.payer import PayerGiven
 from domain.payment_order import PaymentOrder
 from domain.posting import Posting
 from replay.explain.history import History
@@ -123,6 +124,7 @@ def _captured(event: events.Captured, currency: str) -> str:
 
 _WORDS: dict[type, Any] = {
     events.Created: lambda e, c: f"created over {e.amount_minor:,} {c}, commission {e.commission_bps:,} bps",
+    PayerGiven: lambda e, _: f"to be paid by subject {e.subject}",
     events.AttemptStarted: lambda e, c: f"attempt {e.attempt} over {e.amount_minor:,} {c} at {e.rail} ({e.method})",
     events.Authorized: lambda e, c: f"{e.rail} holds {e.amount_minor:,} {c} for attempt {e.attempt}",
     events.CaptureRequested: lambda e, c: (

@@ -18,7 +18,9 @@ from domain import (
     PaymentOrder,
     Period,
     Posting,
+    Sealed,
     Split,
+    Subject,
     WalletAccount,
 )
 from domain.ids import wallet_stream_id
@@ -30,6 +32,7 @@ SELLER_1 = "00000000-0000-0000-0000-000000000001"
 SELLER_2 = "00000000-0000-0000-0000-000000000002"
 CAPTURE = "00000000-0000-0000-0000-0000000000c1"
 CAPTURE_2 = "00000000-0000-0000-0000-0000000000c2"
+SUBJECT = "00000000-0000-0000-0000-0000000000e1"
 ADJUSTMENT = "00000000-0000-0000-0000-0000000000d1"
 
 Step = Callable[[Any], object]
@@ -106,6 +109,18 @@ def in_doubt(operation: str = "authorise") -> Step:
 def resolved() -> Step:
     """Evidence came."""
     return lambda order: order.resolve(attempt=1, source="inquiry", evidence={"status": "captured"}, at=NOW)
+
+
+def sealed(letter: str) -> Sealed:
+    """A sealed field; what is in it makes no difference to an aggregate."""
+    return Sealed(SUBJECT, "k" * 22, letter * 16, letter * 40)
+
+
+def payer_given() -> Step:
+    """Somebody says who pays; there is no IBAN."""
+    return lambda order: order.give_payer(
+        subject=SUBJECT, name=sealed("n"), email=sealed("e"), iban=None, fingerprint="f" * 64, at=NOW
+    )
 
 
 def _after(aggregate: Any, *steps: Step) -> list[Any]:
@@ -252,6 +267,7 @@ def _other_histories() -> list[list[Any]]:
         ),
         _after(an_adjustment(), lambda a: a.approve(by="bob", at=LATER)),
         _after(an_adjustment(), lambda a: a.reject(by="bob", reason="not ours", at=LATER)),
+        _after(Subject.erase(book=1, subject=SUBJECT, key_id="k" * 22, at=NOW)),
     ]
 
 
@@ -272,6 +288,7 @@ def one_of_each() -> dict[str, Any]:
         _after(an_order(), started(), in_doubt(), resolved(), declined()),
         _after(an_order(), lambda o: o.cancel(reason="asked", at=NOW)),
         _after(an_order(), lambda o: o.expire(at=LATER)),
+        _after(an_order(), payer_given()),
         _after(an_order(), started(), declined(), authorized()),
         _after(
             a_split_order(6_000, 4_000, metadata={"cart": "7"}, reference="r-1", fingerprint="f0"),

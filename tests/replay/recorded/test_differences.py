@@ -137,7 +137,7 @@ def test_a_stream_that_is_cut_off_or_not_there_is_named(tmp_path: Path) -> None:
     write_states(golden, replayed_states(RecordedHistory(SMALL))[0])
     shorter = tmp_path / "shorter.jsonl"
     shorter.write_bytes(b"".join(lines[:-1]))
-    with pytest.raises(HistoryDiffers, match=r"1 of \d+ streams end otherwise\n  period .*: is not in the history"):
+    with pytest.raises(HistoryDiffers, match=r"1 of \d+ streams end otherwise\n  subject .*: is not in the history"):
         assert_same_states(shorter, golden)
     write_states(golden, replayed_states(RecordedHistory(shorter))[0])
     with pytest.raises(HistoryDiffers, match="was not recorded"):

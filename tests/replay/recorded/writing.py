@@ -14,6 +14,7 @@ from domain.book import Book
 from domain.claim import Claim
 from domain.merchant import Merchant
 from domain.period import Period
+from domain.subject import Subject
 from eventlog.application import EventLog
 from eventlog.memory import MemoryRecorder
 from replay.recorded import record
@@ -21,6 +22,7 @@ from tests.domain.builders import (
     LATER,
     NOW,
     SELLER_1,
+    SUBJECT,
     a_hold,
     a_monitor,
     a_refusal,
@@ -31,6 +33,7 @@ from tests.domain.builders import (
     captured,
     declined,
     in_doubt,
+    payer_given,
     resolved,
     started,
 )
@@ -88,6 +91,10 @@ def _the_rest(log: EventLog) -> None:
     log.save(part, whole, refused, approved, rejected, monitor)
     log.save(Claim.make(book=1, reference="booking-7", posting_id=part.id, at=NOW))
     log.save(Period.close_first(book=1, through=date(2025, 12, 31), at=NOW))
+    paid_by_somebody = an_order(order_id="00000000-0000-0000-0000-0000000000a6")
+    payer_given()(paid_by_somebody)
+    log.save(paid_by_somebody)
+    log.save(Subject.erase(book=1, subject=SUBJECT, key_id="k" * 22, at=LATER))
 
 
 if __name__ == "__main__":
