@@ -2,7 +2,8 @@
 
 One rule shapes it: what a rail did is either *known* or *unknown*, and the difference is a type, not an exception. A
 time-out, a 5xx, a reset connection or a reply that cannot be read is `Unknown`; treating it as declined charges people
-twice, because the process would then try another rail.
+twice, because the process would then try another rail. Only `NotSent` (nothing ever left this process), a decline, and
+an attempt that was not found twice let another rail be tried.
 
 All amounts are positive integers in minor units of an ISO 4217 currency. All moments are aware and in UTC.
 """
@@ -10,12 +11,15 @@ All amounts are positive integers in minor units of an ISO 4217 currency. All mo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 DeclineClass = Literal["hard", "soft"]
+
+METHODS: Final = ("card", "bank_transfer", "direct_debit")
+"""Ways to pay: a card or wallet behind a token, a transfer that the payer makes, a debit by the payer's mandate."""
 
 
 class CapabilityNotDeclared(RuntimeError):
@@ -47,6 +51,29 @@ class Capabilities:
     """The rail itself makes one effect of two requests with one key, so that sending again is safe."""
     calls: bool
     """Anything is sent at all; False where payments have already happened elsewhere and arrive as facts."""
+    action: bool = False
+    """The payer may have to do something (3-D Secure, a redirect, a transfer) before the outcome is decided."""
+    pending: bool = False
+    """It may take a payment on and tell the outcome days later, by a booking or a return."""
+    methods: frozenset[str] = frozenset({"card"})
+    """Of `METHODS`, what can be paid by."""
+    currencies: frozenset[str] | None = None
+    """ISO 4217 codes that can be paid in; None for all."""
+    visibility_lag_s: float = 0.0
+    """How long the rail may take to find what it has just taken on: two inquiries must lie further apart than this
+    before an attempt that is not found counts as not received."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who pays, in plain text, for a rail that must be told: never logged, never kept. The mandate is that of a direct
+    debit: its reference, and the day (ISO 8601) on which it was signed."""
+
+    name: str | None = None
+    email: str | None = None
+    iban: str | None = None
+    mandate_reference: str | None = None
+    mandate_signed_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +82,8 @@ class AuthoriseRequest:
 
     `attempt_key` names the attempt at the rail for ever: it is the rail's idempotency key and what an inquiry asks by.
     Rails see all keys of one caller as one namespace, so that no key may serve for two operations; visible ASCII only.
-    `payment_token` stands for the payer's instrument; a card number never enters this program.
+    `payment_token` stands for the payer's instrument; a card number never enters this program. `return_url` is where a
+    payer comes back to who was sent elsewhere.
     """
 
     order_id: str
@@ -65,6 +93,9 @@ class AuthoriseRequest:
     currency: str
     payment_token: str
     capture: bool
+    method: str = "card"
+    return_url: str | None = None
+    payer: Payer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +160,34 @@ class Voided:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionRequired:
+    """Nothing moved yet: the payer must do something until `expires_at`. `url` is where to send them; `instructions`
+    are what to show where they act elsewhere, such as account and reference of a transfer."""
+
+    rail_reference: str
+    url: str | None
+    expires_at: datetime | None
+    instructions: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The rail has taken the payment on and will tell later, by itself or when asked, how it ended. That is no doubt:
+    nothing is to be sent again. `expected_by` is when the rail means to know."""
+
+    rail_reference: str
+    expected_by: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Nothing left this process: the rail was not reachable at all, is held to be down, or has too many calls already.
+    As good as never asked: another rail may be tried, or this one later."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """Nobody here knows whether money moved. Only evidence resolves it: an inquiry, a webhook, a report line."""
 
@@ -146,11 +205,11 @@ class NotFound:
     key: str
 
 
-AuthoriseReply = Authorised | Captured | Declined | Unknown
-CaptureReply = Captured | Declined | Unknown
-VoidReply = Voided | Declined | Unknown
-InquiryReply = Authorised | Captured | Declined | Voided | Unknown | NotFound
-RailReply = Authorised | Captured | Declined | Voided | Unknown | NotFound
+AuthoriseReply = Authorised | Captured | Declined | ActionRequired | Pending | NotSent | Unknown
+CaptureReply = Captured | Declined | Pending | NotSent | Unknown
+VoidReply = Voided | Declined | NotSent | Unknown
+InquiryReply = Authorised | Captured | Declined | Voided | ActionRequired | Pending | NotSent | Unknown | NotFound
+RailReply = InquiryReply
 
 
 class Rail(Protocol):
@@ -172,8 +231,9 @@ class Rail(Protocol):
     def authorise(self, request: AuthoriseRequest) -> AuthoriseReply:
         """Called once `attempt-started` is in the log, never before: a crash must leave a trace to inquire by.
 
-        Answers `Captured` when `request.capture` is set, else `Authorised`. Forbidden: calling it for an attempt whose
-        outcome is unknown, under any key but the attempt's own.
+        Answers `ActionRequired` or `Pending` where the outcome waits for the payer or the rail; else `Captured` when
+        `request.capture` is set, and `Authorised` when not. Forbidden: calling it for an attempt whose outcome is
+        unknown, under any key but the attempt's own.
         """
 
     def capture(self, request: CaptureRequest) -> CaptureReply:
@@ -189,7 +249,8 @@ class Rail(Protocol):
         """Called to resolve an unknown outcome. It changes nothing at the rail and may be called at any time.
 
         Without `capture_key` it tells the attempt's state: `Declined`; `Voided` once the hold was given back, even if
-        a part was captured before; `Captured` with everything taken so far and its cost; else `Authorised`.
+        a part was captured before; `Captured` with everything taken so far and its cost; `ActionRequired` while the
+        payer must act, `Pending` while the rail is at it; else `Authorised`.
         With `capture_key` it tells of that capture alone: `Captured`, `Declined` or `NotFound`.
         """
 
