@@ -127,7 +127,8 @@ class TestRail:
         assert f"[{drill.rail.name}]" in request.node.name
 
     def test_a_rail_that_makes_no_calls_declares_no_operation(self, drill: Drill) -> None:
-        flags = {flag.name: getattr(drill.rail.capabilities, flag.name) for flag in fields(drill.rail.capabilities)}
+        told = {each.name: getattr(drill.rail.capabilities, each.name) for each in fields(drill.rail.capabilities)}
+        flags = {name: value for name, value in told.items() if isinstance(value, bool)}
         assert flags["calls"] == any(value for name, value in flags.items() if name != "calls")
 
     def test_what_is_not_declared_is_refused_and_the_refusal_says_so(self, drill: Drill) -> None:
