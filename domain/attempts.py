@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from domain.splitting import Share
 
-AttemptState = Literal["submitting", "authorized", "captured", "declined", "voided", "expired"]
+AttemptState = Literal[
+    "submitting",
+    "requires_action",
+    "pending",
+    "authorized",
+    "captured",
+    "declined",
+    "not_received",
+    "voided",
+    "expired",
+]
+UNDECIDED: Final = frozenset({"submitting", "requires_action", "pending"})
+"""States of an attempt that a rail may still decide either way."""
 CaptureState = Literal["requested", "captured", "failed"]
 
 
@@ -32,6 +44,18 @@ class Attempt:
     void_requested: bool = False
     decline_code: str | None = None
     decline_class: str | None = None
+    action_url: str | None = None
+    instructions: dict[str, str] = field(default_factory=dict)
+    waits_until: datetime | None = None
+    inquiries: int = 0
+    next_inquiry_at: datetime | None = None
+    not_found_at: datetime | None = None
+    escalated: bool = False
+
+    @property
+    def undecided(self) -> bool:
+        """Whether its outcome is still to come."""
+        return self.state in UNDECIDED
 
 
 @dataclass(slots=True)

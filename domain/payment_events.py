@@ -54,6 +54,7 @@ class AttemptStarted(PaymentOrderEvent):
 
     def apply(self, aggregate: PaymentOrder) -> None:
         """Open the attempt."""
+        aggregate.deferred = None
         aggregate.attempts.append(
             Attempt(self.attempt, self.rail, self.method, self.amount_minor, self.attempt_key, self.details)
         )
@@ -178,7 +179,10 @@ class AttemptOutcomeUnknown(PaymentOrderEvent):
 
     def apply(self, aggregate: PaymentOrder) -> None:
         """Remember which operation is in doubt."""
-        aggregate.attempt(self.attempt).unknown_operation = self.operation
+        attempt = aggregate.attempt(self.attempt)
+        attempt.unknown_operation = self.operation
+        attempt.inquiries, attempt.escalated = 0, False
+        attempt.next_inquiry_at = attempt.not_found_at = None
 
 
 class AttemptResolved(PaymentOrderEvent):

@@ -64,6 +64,8 @@ class PaymentFacts(Aggregate):
         self.captures: dict[str, Capture] = {}
         self.payer: PayerGiven | None = None
         self.late_successes: list[tuple[int, str, str]] = []
+        self.late_voided: list[str] = []
+        self.deferred: str | None = None
         self.authorized_minor = self.captured_minor = self.released_minor = self.cost_minor = 0
         self.cancelled = self.expired = False
 
@@ -121,7 +123,7 @@ class PaymentFacts(Aggregate):
         """The rail holds the money. False when known; a success that contradicts the books is kept as a late one."""
         known = self.attempt(attempt)
         fits = currency == self.currency and 0 < amount_minor <= known.amount_minor
-        if known.state == "submitting" and fits and not (self.cancelled or self.expired):
+        if known.undecided and fits and not (self.cancelled or self.expired):
             self.trigger_event(
                 events.Authorized,
                 timestamp=at,
@@ -192,7 +194,7 @@ class PaymentFacts(Aggregate):
             return True
         if self.cancelled or self.expired or amount_minor == 0:
             return False
-        if attempt.state == "submitting":
+        if attempt.undecided:
             return amount_minor <= attempt.amount_minor
         return amount_minor <= attempt.held_minor
 
@@ -213,7 +215,7 @@ class PaymentFacts(Aggregate):
         known = self.attempt(attempt)
         if known.state == "declined":
             return False
-        if known.state != "submitting":
+        if not known.undecided:
             raise AttemptAlreadyDecided(f"attempt {attempt} is {known.state} and cannot be declined", "attempt")
         self.trigger_event(
             events.AttemptDeclined, timestamp=at, attempt=attempt, code=code, decline_class=decline_class

@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Final
 
 from domain import payment_events as events
+from domain import waiting_events as waiting
 from domain.attempts import Attempt
 from domain.book import check_commission
 from domain.ids import canonical_uuid, stream_id
 from domain.money import check_amount, check_currency
 from domain.payer import PayerGiven
-from domain.payment_facts import RECORDED_RAIL, PaymentFacts
+from domain.payment_facts import RECORDED_RAIL
 from domain.payment_rules import (
     AttemptExceedsOrder,
     AttemptInFlight,
@@ -28,15 +29,17 @@ from domain.payment_rules import (
     OrderNotOpen,
     UnknownCapture,
 )
+from domain.payment_waiting import PaymentWaiting
 from domain.sealed import Sealed
 from domain.splitting import Split, due_list
 
 CAPTURE_MODES: Final = ("automatic", "manual")
+_WAITING: Final = ("submitting", "requires_action", "processing", "unknown")
 
 __all__ = ["CAPTURE_MODES", "RECORDED_RAIL", "PaymentOrder"]
 
 
-class PaymentOrder(PaymentFacts):
+class PaymentOrder(PaymentWaiting):
     """One payment order, from creation to the last capture. Amounts are minor units of `currency`."""
 
     TOPIC = "payment-order"
@@ -58,6 +61,13 @@ class PaymentOrder(PaymentFacts):
     Expired = events.Expired
     FundsReleased = events.FundsReleased
     LateSuccessDetected = events.LateSuccessDetected
+    ActionRequired = waiting.ActionRequired
+    AttemptPending = waiting.AttemptPending
+    AttemptInquired = waiting.AttemptInquired
+    AttemptNotReceived = waiting.AttemptNotReceived
+    AttemptDeferred = waiting.AttemptDeferred
+    DoubtEscalated = waiting.DoubtEscalated
+    LateSuccessVoided = waiting.LateSuccessVoided
     PayerGiven = PayerGiven
 
     @classmethod
@@ -163,7 +173,7 @@ class PaymentOrder(PaymentFacts):
 
     def _check_attempt(self, amount_minor: int) -> None:
         status = self.status
-        if status in ("submitting", "unknown", "authorized", "partially_captured"):
+        if status in (*_WAITING, "authorized", "partially_captured"):
             raise AttemptInFlight(f"order {self.order_id} is {status}: wait for the outcome of its last attempt")
         if status not in ("created", "declined"):
             raise OrderNotOpen(f"order {self.order_id} is {status}: create a new order")
@@ -227,7 +237,7 @@ class PaymentOrder(PaymentFacts):
         """Withdraw an order no rail is working on; raises `AttemptInFlight` (void an authorisation first) or
         `OrderNotOpen`."""
         status = self.status
-        if status in ("submitting", "unknown", "authorized"):
+        if status in (*_WAITING, "authorized"):
             raise AttemptInFlight(f"order {self.order_id} is {status}: wait for the outcome, or void the authorisation")
         if status not in ("created", "declined"):
             raise OrderNotOpen(f"order {self.order_id} is {status} and cannot be cancelled")

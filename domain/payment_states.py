@@ -27,6 +27,7 @@ class Transition:
 START: Final = "[*]"
 _OPEN: Final = ("created", "declined")
 _IN_DOUBT: Final = ("submitting", "unknown")
+_UNDECIDED: Final = (*_IN_DOUBT, "requires_action", "processing")
 _HOLDING: Final = ("authorized", "partially_captured", "unknown")
 _RECORDED: Final = "recorded rail"
 _NOTHING_HELD: Final = ("captured", "cancelled", "expired")
@@ -46,9 +47,16 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(_OPEN, _topic("attempt-started"), "submitting"),
     Transition(("cancelled", "expired"), _topic("attempt-started"), "submitting", _RECORDED),
     *_stays(_topic("attempt-started"), "submitting", "captured", when=_RECORDED),
-    Transition(_IN_DOUBT, _topic("authorized"), "authorized"),
+    Transition(_IN_DOUBT, _topic("action-required"), "requires_action"),
+    Transition((*_IN_DOUBT, "requires_action"), _topic("attempt-pending"), "processing"),
+    *_stays(_topic("attempt-inquired"), "unknown"),
+    *_stays(_topic("doubt-escalated"), "unknown"),
+    *_stays(_topic("attempt-deferred"), *_OPEN),
+    Transition(_IN_DOUBT, _topic("attempt-not-received"), "created"),
+    *_stays(_topic("late-success-voided"), "conflicted"),
+    Transition(_UNDECIDED, _topic("authorized"), "authorized"),
     *_stays(_topic("capture-requested"), "authorized", "partially_captured"),
-    Transition(("submitting", *_HOLDING), _topic("captured"), "captured"),
+    Transition(("submitting", "requires_action", "processing", *_HOLDING), _topic("captured"), "captured"),
     Transition(_HOLDING, _topic("captured"), "partially_captured"),
     *_stays(_topic("captured"), "submitting", "created", "captured", "cancelled", "expired", when=_RECORDED),
     Transition(("created", "cancelled", "expired"), _topic("captured"), "captured", _RECORDED),
@@ -58,8 +66,8 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     *_stays(_topic("capture-failed"), "authorized", "partially_captured", *_NOTHING_HELD),
     Transition(("unknown",), _topic("capture-failed"), "authorized"),
     Transition(("unknown",), _topic("capture-failed"), "partially_captured"),
-    Transition(_IN_DOUBT, _topic("attempt-declined"), "declined", "soft"),
-    Transition(_IN_DOUBT, _topic("attempt-declined"), "failed", "hard"),
+    Transition(_UNDECIDED, _topic("attempt-declined"), "declined", "soft"),
+    Transition(_UNDECIDED, _topic("attempt-declined"), "failed", "hard"),
     Transition(("submitting", "authorized", "partially_captured"), _topic("attempt-outcome-unknown"), "unknown"),
     Transition(("unknown",), _topic("attempt-resolved"), "submitting"),
     Transition(("unknown",), _topic("attempt-resolved"), "authorized"),

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 STATUSES: Final[dict[str, str]] = {
     "created": "waits for a payment",
     "submitting": "a rail is being asked",
+    "requires_action": "the payer must do something",
+    "processing": "a rail has taken the payment on and will tell how it ended",
     "authorized": "a rail holds the money",
     "partially_captured": "some of the held money was taken, the rest still stands",
     "captured": "money was taken and nothing more is held",
@@ -20,6 +22,9 @@ STATUSES: Final[dict[str, str]] = {
     "expired": "nobody paid in time, or the authorisation ran out",
     "conflicted": "a rail reported a success that contradicts the books",
 }
+
+
+_UNDECIDED: Final = {"submitting": "submitting", "requires_action": "requires_action", "pending": "processing"}
 
 
 def derive_status(order: PaymentFacts) -> str:
@@ -37,8 +42,9 @@ def derive_status(order: PaymentFacts) -> str:
         return "partially_captured" if held > 0 else "captured"
     if held > 0:
         return "authorized"
-    if any(attempt.state == "submitting" for attempt in attempts):
-        return "submitting"
+    for state, status in _UNDECIDED.items():
+        if any(attempt.state == state for attempt in attempts):
+            return status
     if order.cancelled:
         return "cancelled"
     if order.expired:
@@ -54,4 +60,6 @@ def _left_behind(order: PaymentFacts) -> str:
             return "cancelled"
         if attempt.state == "expired":
             return "expired"
+        if attempt.state == "not_received":
+            return "created"
     return "created"

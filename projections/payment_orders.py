@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypedDict
 
@@ -14,8 +15,8 @@ from domain.splitting import Split
 from projections.view import Fact, Key, PlainRows, Row, Rows
 
 
-class _Folded(TypedDict):
-    """The order as far as it is folded, kept in the row so that the next event can go on from there."""
+class _First(TypedDict):
+    """What the first version of the row kept."""
 
     order_id: str
     merchant_id: str | None
@@ -35,7 +36,19 @@ class _Folded(TypedDict):
     created_at: datetime
 
 
-_FIELDS = tuple(_Folded.__annotations__)
+class _Folded(_First, total=False):
+    """The order as far as it is folded, kept in the row so that the next event can go on from there."""
+
+    late_voided: list[str]
+    deferred: str | None
+
+
+_FIELDS = tuple(_First.__annotations__)
+_LATER_FIELDS = tuple(name for name in _Folded.__annotations__ if name not in _FIELDS)
+_LATER_OF_ATTEMPTS = (
+    "action_url", "instructions", "waits_until", "inquiries", "next_inquiry_at", "not_found_at", "escalated",
+)  # fmt: skip
+_FIRST_OF_ATTEMPTS = tuple(part.name for part in fields(Attempt) if part.name not in _LATER_OF_ATTEMPTS)
 _decode = msgspec.json.Decoder(_Folded).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -86,13 +99,24 @@ class PaymentOrders(PlainRows):
         order = row.pop("order", None)
         if order is not None:
             row["status"] = order.status
-            row["folded"] = _encode({field: getattr(order, field) for field in _FIELDS}).decode()
+            row["folded"] = _folded(order)
         return row
+
+
+def _folded(order: Any) -> str:
+    """What came later than the first version of the row is left out where it says nothing, so that a row which such
+    things never happened to is the same whichever program folded it."""
+    state = {field: getattr(order, field) for field in _FIELDS}
+    state |= {field: value for field in _LATER_FIELDS if (value := getattr(order, field))}
+    if any(any(getattr(attempt, name) for name in _LATER_OF_ATTEMPTS) for attempt in order.attempts):
+        return _encode(state).decode()
+    plain = [{name: getattr(attempt, name) for name in _FIRST_OF_ATTEMPTS} for attempt in order.attempts]
+    return _encode(state | {"attempts": plain}).decode()
 
 
 def _restored(folded: str) -> Any:
     order = object.__new__(PaymentOrder)
-    vars(order).update(_decode(folded))
+    vars(order).update({"late_voided": [], "deferred": None, **_decode(folded)})
     return order
 
 

@@ -111,6 +111,48 @@ def resolved() -> Step:
     return lambda order: order.resolve(attempt=1, source="inquiry", evidence={"status": "captured"}, at=NOW)
 
 
+def action_required(attempt: int = 1) -> Step:
+    """The payer must do something."""
+    return lambda order: order.require_action(
+        attempt=attempt,
+        rail_reference="act-1",
+        url="https://rail.example/3ds",
+        instructions={},
+        expires_at=LATER,
+        at=NOW,
+    )
+
+
+def pending(attempt: int = 1) -> Step:
+    """The rail will tell later."""
+    return lambda order: order.mark_pending(attempt=attempt, rail_reference="pen-1", expected_by=LATER, at=NOW)
+
+
+def inquired(answer: str = "not_found") -> Step:
+    """The rail could not tell."""
+    return lambda order: order.record_inquiry(attempt=1, answer=answer, reason="no trace", next_at=LATER, at=NOW)
+
+
+def not_received() -> Step:
+    """The rail never had it."""
+    return lambda order: order.not_received(attempt=1, evidence={"not_sent": "connection refused"}, at=NOW)
+
+
+def deferred() -> Step:
+    """Nobody can be asked now."""
+    return lambda order: order.defer(rail="simulated", reason="held to be down", at=NOW)
+
+
+def escalated() -> Step:
+    """Asking has not helped."""
+    return lambda order: order.escalate(attempt=1, at=LATER)
+
+
+def late_voided() -> Step:
+    """What was held too late was given back."""
+    return lambda order: order.void_late_success(attempt=1, rail_reference="auth-1", amount_minor=10_000, at=NOW)
+
+
 def sealed(letter: str) -> Sealed:
     """A sealed field; what is in it makes no difference to an aggregate."""
     return Sealed(SUBJECT, "k" * 22, letter * 16, letter * 40)
@@ -289,7 +331,9 @@ def one_of_each() -> dict[str, Any]:
         _after(an_order(), lambda o: o.cancel(reason="asked", at=NOW)),
         _after(an_order(), lambda o: o.expire(at=LATER)),
         _after(an_order(), payer_given()),
-        _after(an_order(), started(), declined(), authorized()),
+        _after(an_order(), started(), declined(), authorized(), late_voided()),
+        _after(an_order(), started(), action_required(), pending()),
+        _after(an_order(), deferred(), started(), in_doubt(), inquired(), escalated(), not_received()),
         _after(
             a_split_order(6_000, 4_000, metadata={"cart": "7"}, reference="r-1", fingerprint="f0"),
             *held,

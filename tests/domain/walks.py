@@ -25,6 +25,7 @@ _ALL = (
         "expire_authorization",
     ),
     *("cancel", "expire", "release_funds"),
+    *("require_action", "mark_pending", "record_inquiry", "not_received", "defer", "escalate"),
 )
 
 
@@ -72,7 +73,26 @@ def _arguments(name: str, order: PaymentOrder, rail: str, source: random.Random)
         "cancel": {"reason": "asked"},
         "expire": {},
         "release_funds": {"capture_id": capture_id},
+        **_waiting_arguments(attempt, source),
     }[name]
+
+
+def _waiting_arguments(attempt: int, source: random.Random) -> dict[str, dict[str, Any]]:
+    answer = {"answer": source.choice(["unknown", "not_found"]), "reason": "no trace", "next_at": LATER}
+    return {
+        "require_action": {
+            "attempt": attempt,
+            "rail_reference": "r",
+            "url": None,
+            "instructions": {"iban": "shown"},
+            "expires_at": LATER,
+        },
+        "mark_pending": {"attempt": attempt, "rail_reference": "r", "expected_by": None},
+        "record_inquiry": {"attempt": attempt, **answer},
+        "not_received": {"attempt": attempt, "evidence": {"not_found": "twice"}},
+        "defer": {"rail": "simulator", "reason": "down"},
+        "escalate": {"attempt": attempt},
+    }
 
 
 def a_life(seed: int) -> list[Any]:
