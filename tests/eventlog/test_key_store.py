@@ -1,0 +1,236 @@
+"""The key store's files: who may read them, what an erasure leaves of a key, and rotations that are disturbed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import sqlite3
+import stat
+import subprocess
+import sys
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from domain.sealed import KeysUnavailable, Place, Sealed
+from eventlog.sealing import sqlite_keys
+from eventlog.sealing.master_keys import MasterKeys, MasterKeysUnsafe
+from eventlog.sealing.seals import KeyedSeals
+from tests.contracts.key_stores import sqlite_store
+
+ROOT = Path(__file__).parents[2]
+ANNA, BERT = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"
+PLACE = Place(1, UUID(int=9), 2, "name")
+PATIENCE_S = 120.0
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((directory / "keys").iterdir())}
+
+
+def wrapped(directory: Path, subject: str) -> bytes:
+    """The data key as it stands in the file."""
+    with closing(sqlite3.connect(directory / "keys" / "subjects.sqlite")) as connection:
+        (found,) = connection.execute("select wrapped from data_keys where subject = ?", (subject,)).fetchone()
+    return bytes(found)
+
+
+def master_keys(directory: Path) -> dict[str, bytes]:
+    text = (directory / "keys" / "master-keys.json").read_bytes()
+    return {version: b64decode(key) for version, key in json.loads(text)["keys"].items()}
+
+
+def test_a_store_that_nothing_was_sealed_with_has_no_files(tmp_path: Path) -> None:
+    with closing(sqlite_store(tmp_path)) as store:
+        assert store.states(1) == []
+        assert store.erase(1, ANNA) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_files_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
+    with closing(sqlite_store(tmp_path)) as store:
+        store.data_key(1, ANNA)
+        store.rotate()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "keys").iterdir()}
+    assert len(modes) == 4, modes
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
+
+
+def test_master_keys_that_others_may_read_are_refused_until_they_are_put_right(tmp_path: Path) -> None:
+    with closing(sqlite_store(tmp_path)) as store:
+        sealed = KeyedSeals(store).seal(ANNA, PLACE, "text")
+    path = tmp_path / "keys" / "master-keys.json"
+    path.chmod(0o640)
+    with closing(sqlite_store(tmp_path)) as store:
+        with pytest.raises(MasterKeysUnsafe, match="make it mode 600"):
+            KeyedSeals(store).open(sealed, PLACE)
+        path.chmod(0o600)
+        assert KeyedSeals(store).open(sealed, PLACE) == "text"
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty", "another copy's"])
+def test_a_lost_or_wrong_file_of_master_keys_is_said_and_never_made_anew(tmp_path: Path, damage: str) -> None:
+    with closing(sqlite_store(tmp_path)) as store:
+        KeyedSeals(store).seal(ANNA, PLACE, "text")
+    with closing(sqlite_store(tmp_path / "other")) as other:
+        other.data_key(1, ANNA)
+    path = tmp_path / "keys" / "master-keys.json"
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes((tmp_path / "other/keys/master-keys.json").read_bytes() if damage != "empty" else b"")
+    with closing(sqlite_store(tmp_path)) as store:
+        for act in (lambda: store.known_key(1, ANNA), store.rotate):
+            with pytest.raises(KeysUnavailable):
+                act()
+        if damage == "gone":
+            with pytest.raises(KeysUnavailable):
+                store.data_key(1, BERT)
+            assert not path.exists()
+
+
+def test_an_erased_key_is_in_no_file_any_more_neither_plain_nor_wrapped(tmp_path: Path) -> None:
+    subjects = [str(UUID(int=number)) for number in range(200)]
+    gone = subjects[100]
+    with closing(sqlite_store(tmp_path)) as store:
+        keys = {subject: store.data_key(1, subject).key for subject in subjects}
+    before = wrapped(tmp_path, gone)
+    assert any(before in content for content in files(tmp_path).values()), "it was there to be erased"
+    with closing(sqlite_store(tmp_path)) as store:
+        store.erase(1, gone)
+    for name, content in files(tmp_path).items():
+        assert keys[gone] not in content, name
+        for start in range(0, len(before) - 8, 4):
+            assert before[start : start + 8] not in content, f"{name} holds a piece of it"
+    assert wrapped(tmp_path, subjects[99]) in files(tmp_path)["subjects.sqlite"]
+    with closing(sqlite_store(tmp_path)) as store:
+        assert all(store.known_key(1, subject).key == keys[subject] for subject in subjects if subject != gone)
+
+
+def test_a_rotation_leaves_neither_the_old_master_key_nor_what_it_wrapped(tmp_path: Path) -> None:
+    with closing(sqlite_store(tmp_path)) as store:
+        key = store.data_key(1, ANNA).key
+    old, before = master_keys(tmp_path)["1"], wrapped(tmp_path, ANNA)
+    with closing(sqlite_store(tmp_path)) as store:
+        assert store.rotate().master == 2
+        assert store.known_key(1, ANNA).key == key
+    assert list(master_keys(tmp_path)) == ["2"]
+    for name, content in files(tmp_path).items():
+        assert before not in content, name
+        assert old not in content, name
+
+
+@contextmanager
+def worker(directory: Path, work: str, seed: int = 0) -> Iterator[subprocess.Popen[str]]:
+    """A process at work on the store, which has said that it is ready."""
+    command = [sys.executable, "-m", "tests.eventlog.key_worker", str(directory), work, str(seed)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n", process.communicate()[1]
+            yield process
+        finally:
+            process.kill()
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """What the process says at its end, which is a good one."""
+    told, complaints = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, complaints
+    return told.strip()
+
+
+def test_no_read_or_write_fails_while_master_keys_rotate_again_and_again(tmp_path: Path) -> None:
+    with closing(sqlite_store(tmp_path)) as store:
+        for number in range(1_500):  # several batches
+            store.data_key(2, str(UUID(int=number)))
+    with worker(tmp_path, "use", 1) as first, worker(tmp_path, "use", 2) as second:
+        with closing(sqlite_store(tmp_path)) as store:
+            versions = [store.rotate().master for _ in range(8)]
+        assert versions == list(range(2, 10))
+        used = [int(finish(process)) for process in (first, second)]
+    assert min(used) > 0
+    assert list(master_keys(tmp_path)) == ["9"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rotation_that_is_killed_is_finished_by_the_next_and_nothing_is_lost(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    with closing(sqlite_store(tmp_path)) as store:
+        keys = {str(UUID(int=number)): store.data_key(1, str(UUID(int=number))).key for number in range(1_500)}
+    with worker(tmp_path, "use", seed) as reader:
+        for _ in range(6):
+            with worker(tmp_path, "rotate") as rotating:
+                try:
+                    rotating.wait(rng.uniform(0, 0.05))
+                except subprocess.TimeoutExpired:
+                    rotating.kill()
+        with closing(sqlite_store(tmp_path)) as store:
+            store.rotate()
+            assert {subject: store.known_key(1, subject).key for subject in keys} == keys
+            assert {state.master for state in store.states(1)} == {int(max(master_keys(tmp_path)))}
+        assert int(finish(reader)) > 0
+    assert len(master_keys(tmp_path)) == 1
+
+
+class Cut(Exception):
+    """Stands for the end of the process."""
+
+
+CUTS = {
+    "the file has the new key, the store does not know": (sqlite_keys, "target", 0),
+    "the store knows, nothing is wrapped anew": (sqlite_keys, "rewrapped", 0),
+    "a part is": (sqlite_keys, "rewrapped", 1),
+    "all is": (sqlite_keys, "finished", 0),
+    "and nobody needs the old key": (MasterKeys, "retire", 0),
+}
+
+
+@pytest.mark.parametrize("point", CUTS)
+def test_at_whichever_step_a_rotation_is_cut_off_the_next_resumes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    owner, name, calls = CUTS[point]
+    subjects = [str(UUID(int=number)) for number in range(1_200)]
+    with closing(sqlite_store(tmp_path)) as store:
+        sealed = {subject: KeyedSeals(store).seal(subject, PLACE, subject) for subject in subjects}
+    real, left = getattr(owner, name), itertools.count(calls, -1)
+
+    def cut(*values: object, **named: object) -> object:
+        if name == "target":
+            real(*values, **named)
+        if next(left) == 0:
+            raise Cut
+        return real(*values, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, cut)
+        with closing(sqlite_store(tmp_path)) as store, pytest.raises(Cut):
+            store.rotate()
+    with closing(sqlite_store(tmp_path)) as store:
+        seals = KeyedSeals(store)
+        new = seals.seal(ANNA, PLACE, "new")
+        assert all(seals.open(one, PLACE) == subject for subject, one in sealed.items())
+        done = store.rotate()
+        assert (done.master, done.resumed) == (2, True)
+        assert all(seals.open(one, PLACE) == subject for subject, one in sealed.items())
+        assert seals.open(new, PLACE) == "new"
+    assert list(master_keys(tmp_path)) == ["2"]
+
+
+def test_a_file_that_is_no_key_store_is_refused(tmp_path: Path) -> None:
+    with closing(sqlite_store(tmp_path)) as store:
+        store.data_key(1, ANNA)
+    (tmp_path / "keys" / "subjects.sqlite").write_bytes(os.urandom(4096))
+    with closing(sqlite_store(tmp_path)) as store, pytest.raises(KeysUnavailable, match=r"key store .* cannot be used"):
+        KeyedSeals(store).open(Sealed(ANNA, "0" * 32, "A" * 16, "A" * 40), PLACE)
