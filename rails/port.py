@@ -62,6 +62,12 @@ class Capabilities:
     visibility_lag_s: float = 0.0
     """How long the rail may take to find what it has just taken on: two inquiries must lie further apart than this
     before an attempt that is not found counts as not received."""
+    inquiry_needs_reference: bool = False
+    """It finds a payment by the reference of its own reply alone, never by the attempt's key: an attempt whose reply was
+    lost is resolved by sending it again under the same key, while the rail keeps keys, or by evidence from elsewhere."""
+    keys_kept_s: float | None = None
+    """For how long the rail is sure to know a key again; None for ever. Sent again later, an attempt is a new one: it is
+    paid twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +125,12 @@ class VoidRequest:
 
 @dataclass(frozen=True, slots=True)
 class InquiryRequest:
-    """Ask what became of an attempt, or of one capture of it when `capture_key` is given."""
+    """Ask what became of an attempt, or of one capture of it when `capture_key` is given. `rail_reference` is what the
+    rail called it, once it has said so: some rails find it by nothing else."""
 
     attempt_key: str
     capture_key: str | None = None
+    rail_reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
