@@ -63,11 +63,12 @@ class Capabilities:
     """How long the rail may take to find what it has just taken on: two inquiries must lie further apart than this
     before an attempt that is not found counts as not received."""
     inquiry_needs_reference: bool = False
-    """It finds a payment by the reference of its own reply alone, never by the attempt's key: an attempt whose reply was
-    lost is resolved by sending it again under the same key, while the rail keeps keys, or by evidence from elsewhere."""
+    """It finds a payment by the reference of its own reply alone, never by the attempt's key: an attempt whose reply
+    was lost is resolved by sending it again under the same key, while the rail keeps keys, or by evidence from
+    elsewhere."""
     keys_kept_s: float | None = None
-    """For how long the rail is sure to know a key again; None for ever. Sent again later, an attempt is a new one: it is
-    paid twice."""
+    """For how long the rail is sure to know a key again; None for ever. Sent again later, an attempt is a new one: it
+    is paid twice."""
 
 
 @dataclass(frozen=True, slots=True)
