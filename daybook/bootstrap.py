@@ -110,8 +110,9 @@ def payment_process(log: EventLog, attempts: Attempts) -> PaymentProcess:
     )
 
 
-def due_poller(log: EventLog, attempts: Attempts, ledger: LedgerClient) -> DuePoller:
-    """The poller of timers over the `due` view; `ledger` ends holds and stays the caller's to close."""
+def due_poller(log: EventLog, process: PaymentProcess, ledger: LedgerClient) -> DuePoller:
+    """The poller of timers over the `due` view: `process` looks at orders that wait, `ledger` ends holds and stays the
+    caller's to close."""
     queries = Queries(recorder_of(log).readers.read)
 
     def entries(now: datetime, limit: int) -> list[DueEntry]:
@@ -120,7 +121,7 @@ def due_poller(log: EventLog, attempts: Attempts, ledger: LedgerClient) -> DuePo
             for row in queries.due(now, limit)
         ]
 
-    return DuePoller(log, entries, SystemClock(), attempts.advance, ledger)
+    return DuePoller(log, entries, SystemClock(), process.look, ledger)
 
 
 @contextmanager

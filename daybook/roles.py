@@ -121,12 +121,12 @@ def payments(settings: Settings, stop: threading.Event) -> None:
             event_log(settings, [PaymentOrder.TOPIC]) as log,
             closing(LedgerClient(settings.engine_socket, connect_timeout=TIMERS_CONNECT_TIMEOUT_S)) as ledger,
         ):
-            attempts = Attempts(log, opened, SystemClock())
-            poller = due_poller(log, attempts, ledger)
+            process = payment_process(log, Attempts(log, opened, SystemClock()))
+            poller = due_poller(log, process, ledger)
             timers = threading.Thread(target=poller.run, args=(stop, settings.timer_interval_s), name="timers")
             timers.start()
             try:
-                payment_process(log, attempts).run(stop)
+                process.run(stop)
             finally:
                 stop.set()
                 timers.join()

@@ -181,7 +181,7 @@ class AttemptOutcomeUnknown(PaymentOrderEvent):
         """Remember which operation is in doubt."""
         attempt = aggregate.attempt(self.attempt)
         attempt.unknown_operation = self.operation
-        attempt.inquiries, attempt.escalated = 0, False
+        attempt.doubted_at, attempt.inquiries, attempt.escalated = self.timestamp, 0, False
         attempt.next_inquiry_at = attempt.not_found_at = None
 
 

@@ -2,7 +2,8 @@
 
 `attempt-started` is in the log before the rail is called. An attempt that has started and has no outcome (the process
 died, or the rail gave no usable answer) is never guessed at: the rail is asked what became of it, or is sent the same
-request under the same key when it promises to make one effect of both. If neither tells, the outcome stays unknown.
+request under the same key when it promises to make one effect of both. If neither tells, the outcome stays unknown and
+is asked for again, step by step (`payments.ladder`).
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from domain.payment_rules import AttemptAlreadyDecided, AttemptInFlight, OrderNo
 from domain.ports import Clock
 from eventlog.application import EventLog
 from eventlog.recorded import Meta
+from payments import outcomes
+from payments.inquiries import Inquiries, due_inquiry
+from payments.outcomes import UNDECIDED
 from payments.recording import attempt_key, capture_key
 from rails.port import (
-    Authorised,
     AuthoriseRequest,
-    Captured,
     CaptureRequest,
-    Declined,
     InquiryRequest,
     NotFound,
+    NotSent,
     Rail,
     RailReply,
     Unknown,
@@ -42,14 +44,26 @@ STEPS = 10
 
 log = structlog.get_logger()
 
+WhyNot = Callable[[str], str | None]
+"""Why a rail is not to be asked now, by its name; None when it may be."""
+
+
+def _never(_: str) -> str | None:
+    return None
+
 
 class Attempts:
-    """Thread-safe as long as no two threads advance one order at a time (if they do, a version conflict decides)."""
+    """Thread-safe as long as no two threads advance one order at a time (if they do, a version conflict decides).
 
-    def __init__(self, events: EventLog, rails: Mapping[str, Rail], clock: Clock) -> None:
+    `why_not` tells of rails that are held to be down, so that nothing is begun that cannot be sent.
+    """
+
+    def __init__(self, events: EventLog, rails: Mapping[str, Rail], clock: Clock, why_not: WhyNot = _never) -> None:
         self._log = events
         self._rails = rails
         self._clock = clock
+        self._why_not = why_not
+        self._inquiries = Inquiries(clock, self._keep, self._ask_to_authorise)
 
     def advance(self, book: int, stream_id: UUID) -> bool:
         """Do all that the order's state asks for now. False = an outcome could not be written; call again later."""
@@ -61,7 +75,7 @@ class Attempts:
 
     def _step(self, book: int, order: PaymentOrder) -> bool:
         """One thing; answers whether there may be another."""
-        if order.rail is not None and not order.attempts:
+        if _wants_an_attempt(order):
             return self._start(book, order)
         for attempt in order.attempts:
             rail = self._rails.get(attempt.rail)
@@ -70,8 +84,10 @@ class Attempts:
             if rail is None:
                 log.warning("payments.rail_not_configured", rail=attempt.rail, order_id=order.order_id)
                 continue
-            if attempt.state == "submitting":
-                return self._resolve_authorisation(book, order, attempt, rail)
+            if attempt.undecided:
+                return self._inquiries.ask(book, order, attempt, rail)
+            if attempt.unknown_operation is not None and not due_inquiry(attempt, self._clock.now()):
+                return False
             capture = _requested_capture(order, attempt)
             if capture is not None:
                 return self._capture(book, order, attempt, capture, rail)
@@ -85,6 +101,10 @@ class Attempts:
         rail = self._rails.get(order.rail or "")
         if rail is None or not rail.capabilities.calls:
             log.warning("payments.rail_not_configured", rail=order.rail, order_id=order.order_id)
+            return False
+        away = self._why_not(rail.name)
+        if away is not None:
+            self._keep(book, order.id, lambda fresh: fresh.defer(rail=rail.name, reason=away, at=self._clock.now()))
             return False
         try:
             number = order.start_attempt(
@@ -100,10 +120,29 @@ class Attempts:
             self._log.save(order, book=book, meta=META)
         except IntegrityError:
             return True
-        return self._authorise(book, order, order.attempt(number), rail)
+        reply = self._ask_to_authorise(order, order.attempt(number), rail)
+        if isinstance(reply, NotSent):
+            return self._give_up_unsent(book, order.id, number, reply)
+        self._keep(
+            book,
+            order.id,
+            lambda fresh: outcomes.record_authorisation(fresh, number, reply, "reply", self._clock.now()),
+        )
+        return not isinstance(reply, UNDECIDED)
 
-    def _authorise(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> bool:
-        reply = rail.authorise(
+    def _give_up_unsent(self, book: int, order_id: UUID, number: int, reply: NotSent) -> bool:
+        """Nothing left this process, so the order is as open as before; it is looked at again when the rail is back."""
+
+        def outcome(order: PaymentOrder) -> None:
+            now = self._clock.now()
+            order.not_received(attempt=number, evidence={"not_sent": reply.reason}, at=now)
+            order.defer(rail=order.attempt(number).rail, reason=reply.reason, at=now)
+
+        self._keep(book, order_id, outcome)
+        return False
+
+    def _ask_to_authorise(self, order: PaymentOrder, attempt: Attempt, rail: Rail) -> RailReply:
+        return rail.authorise(
             AuthoriseRequest(
                 order_id=order.order_id,
                 attempt=attempt.number,
@@ -114,63 +153,6 @@ class Attempts:
                 capture=order.capture_mode == "automatic" or not rail.capabilities.capture,
             )
         )
-        return self._keep_authorisation(book, order.id, attempt.number, reply, None)
-
-    def _resolve_authorisation(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> bool:
-        """Started, and how it ended is not in the log. One round of asking; what stays unknown is asked again later."""
-        doubted = attempt.unknown_operation is not None
-        if rail.capabilities.inquiry:
-            reply: RailReply = rail.inquire(InquiryRequest(attempt.attempt_key))
-            if not isinstance(reply, (Unknown, NotFound)):
-                return self._keep_authorisation(book, order.id, attempt.number, reply, "inquiry")
-        if rail.capabilities.idempotency_keys:
-            again = self._authorise(book, order, attempt, rail)
-            return again and not doubted
-        if not doubted:
-            reply = Unknown("the process ended before the rail's answer was written down")
-            self._keep_authorisation(book, order.id, attempt.number, reply, None)
-        return False
-
-    def _keep_authorisation(self, book: int, order_id: UUID, number: int, reply: RailReply, source: str | None) -> bool:
-        """Write the outcome down; answers whether the doubt is over."""
-
-        def outcome(order: PaymentOrder) -> None:
-            now = self._clock.now()
-            if not isinstance(reply, (Unknown, NotFound)):
-                order.resolve(
-                    attempt=number, source=source or "reply", evidence={"answer": type(reply).__name__.lower()}, at=now
-                )
-            match reply:
-                case Authorised():
-                    order.authorize(
-                        attempt=number,
-                        amount_minor=reply.amount_minor,
-                        currency=order.currency,
-                        rail_reference=reply.rail_reference,
-                        capture_before=reply.capture_before,
-                        at=now,
-                    )
-                case Captured():
-                    order.capture(
-                        capture_id=capture_key(order.id, number),
-                        attempt=number,
-                        amount_minor=reply.amount_minor,
-                        currency=order.currency,
-                        rail_reference=reply.rail_reference,
-                        cost_minor=reply.cost_minor,
-                        at=now,
-                    )
-                case Declined():
-                    order.decline(attempt=number, code=reply.code, decline_class=reply.decline_class, at=now)
-                case Voided():  # held and given back while nobody here knew: nothing was taken
-                    order.decline(attempt=number, code="voided_at_rail", decline_class="soft", at=now)
-                case Unknown():
-                    order.mark_unknown(attempt=number, operation="authorise", reason=reply.reason, at=now)
-                case NotFound():
-                    order.mark_unknown(attempt=number, operation="authorise", reason="not found at the rail", at=now)
-
-        self._keep(book, order_id, outcome)
-        return not isinstance(reply, (Unknown, NotFound))
 
     def _capture(self, book: int, order: PaymentOrder, attempt: Attempt, capture: Capture, rail: Rail) -> bool:
         # A rail knows one set of keys for all orders, ours are unique within an order only.
@@ -189,45 +171,23 @@ class Attempts:
                     final=capture.final,
                 )
             )
-
-        def outcome(fresh: PaymentOrder) -> None:
-            now = self._clock.now()
-            match reply:
-                case Captured():
-                    fresh.resolve(attempt=attempt.number, source="reply", evidence={"answer": "captured"}, at=now)
-                    fresh.capture(
-                        capture_id=capture.capture_id,
-                        attempt=attempt.number,
-                        amount_minor=reply.amount_minor,
-                        currency=fresh.currency,
-                        rail_reference=reply.rail_reference,
-                        cost_minor=reply.cost_minor,
-                        at=now,
-                    )
-                case Declined():
-                    fresh.fail_capture(capture_id=capture.capture_id, code=reply.code, at=now)
-                case Unknown(reason=reason):
-                    fresh.mark_unknown(attempt=attempt.number, operation="capture", reason=reason, at=now)
-                case _:
-                    reason = f"unfitting answer {type(reply).__name__}"
-                    fresh.mark_unknown(attempt=attempt.number, operation="capture", reason=reason, at=now)
-
-        self._keep(book, order.id, outcome)
-        return isinstance(reply, (Captured, Declined))
+        if in_doubt and isinstance(reply, UNDECIDED):
+            self._inquiries.undecided(book, order, attempt, reply)
+            return False
+        self._keep(book, order.id, lambda fresh: outcomes.record_capture(fresh, capture, reply, self._clock.now()))
+        return not isinstance(reply, UNDECIDED)
 
     def _void(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> bool:
         reply: RailReply = rail.void(VoidRequest(f"{attempt.attempt_key}/void", attempt.rail_reference or ""))
-        reason = reply.reason if isinstance(reply, Unknown) else f"answered {type(reply).__name__.lower()}"
-        if not isinstance(reply, Voided) and rail.capabilities.inquiry:
+        reason = outcomes.reason_of(reply)
+        if not isinstance(reply, (Voided, NotSent)) and rail.capabilities.inquiry:
             reply = rail.inquire(InquiryRequest(attempt.attempt_key))
+        if attempt.unknown_operation == "void" and not isinstance(reply, Voided):
+            self._inquiries.undecided(book, order, attempt, Unknown(reason))
+            return False
 
         def outcome(fresh: PaymentOrder) -> None:
-            now = self._clock.now()
-            if isinstance(reply, Voided):
-                fresh.resolve(attempt=attempt.number, source="reply", evidence={"answer": "voided"}, at=now)
-                fresh.void(attempt=attempt.number, at=now)
-            else:
-                fresh.mark_unknown(attempt=attempt.number, operation="void", reason=reason, at=now)
+            outcomes.record_void(fresh, attempt.number, reply, reason, self._clock.now())
 
         self._keep(book, order.id, outcome)
         return isinstance(reply, Voided)
@@ -243,7 +203,7 @@ class Attempts:
         self._keep(book, order.id, outcome)
         return True
 
-    def _keep(self, book: int, stream_id: UUID, outcome: Callable[[PaymentOrder], None]) -> None:
+    def _keep(self, book: int, stream_id: UUID, outcome: Callable[[PaymentOrder], object]) -> None:
         """Write what the rail said onto the order as it is now. Raises IntegrityError after five lost races."""
         for attempt in range(1, TRIES + 1):
             order: PaymentOrder = self._log.repository.get(stream_id)
@@ -258,6 +218,13 @@ class Attempts:
             except IntegrityError:
                 if attempt == TRIES:
                     raise
+
+
+def _wants_an_attempt(order: PaymentOrder) -> bool:
+    """No rail was asked yet, or the last one never had it."""
+    if order.rail is None or order.status not in ("created", "declined"):
+        return False
+    return not order.attempts or order.attempts[-1].state == "not_received"
 
 
 def _requested_capture(order: PaymentOrder, attempt: Attempt) -> Capture | None:

@@ -27,11 +27,14 @@ from eventlog.errors import LogUnavailable
 from eventlog.recorded import Meta
 from ledger.client import EngineUnavailable
 from ledger.wire import ExpireHold, Reply, Request
-from projections.due import AUTHORISATION_EXPIRY, FUNDS_RELEASE, HOLD_EXPIRY, INQUIRY, INQUIRY_AFTER, ORDER_EXPIRY
+from projections.due import AUTHORISATION_EXPIRY, FUNDS_RELEASE, HOLD_EXPIRY, INQUIRY, ORDER_EXPIRY, RETRY, WAITING
 
 META = Meta(actor="timers")
 BATCH = 500
-INQUIRY_PAUSE_MAX = timedelta(hours=1)
+LOOKED_AT = frozenset({INQUIRY, WAITING, RETRY})
+"""Kinds of which the order's state says what there is to do; they stay due until it changes."""
+PAUSE_FIRST = timedelta(seconds=2)
+PAUSE_MAX = {INQUIRY: timedelta(hours=1), WAITING: timedelta(hours=1), RETRY: timedelta(seconds=30)}
 
 log = structlog.get_logger()
 
@@ -63,11 +66,12 @@ class AsksTheEngine(Protocol):
 
 
 class DuePoller:
-    """Turns due entries into events. `inquire` looks at an order whose rail has not told (see payments.attempts);
+    """Turns due entries into events. `look` lets an order have what its state asks for (see payments.attempts);
     `ledger` is asked to end holds whose time has run out.
 
-    An inquiry stays due until evidence ends the doubt. The pause before the next one is as long as the doubt has lasted
-    (at most an hour), so that a rail in trouble is not asked by everybody all the time; a restart asks at once.
+    An order that waits for its payer, its rail or evidence stays due until it is decided. The pause before the next
+    look is as long as it has waited (at most an hour, half a minute where only the rail is away), so that a rail in
+    trouble is not asked by everybody all the time; a restart looks at once.
     """
 
     def __init__(
@@ -75,16 +79,16 @@ class DuePoller:
         events: EventLog,
         entries: DueEntries,
         clock: Clock,
-        inquire: Callable[[int, UUID], bool],
+        look: Callable[[int, UUID], bool],
         ledger: AsksTheEngine,
     ) -> None:
         self._log = events
         self._entries = entries
         self._clock = clock
-        self._inquire = inquire
+        self._look = look
         self._ledger = ledger
         self._engine_away = False
-        self._next_inquiry: dict[UUID, datetime] = {}
+        self._next_look: dict[UUID, datetime] = {}
 
     def run(self, stop: threading.Event, interval_s: float) -> None:
         """Poll until `stop` is set. A full batch is followed at once by the next as long as it changed something."""
@@ -105,14 +109,14 @@ class DuePoller:
         now = self._clock.now()
         self._engine_away = False
         entries = self._entries(now, BATCH)
-        doubted = {entry.stream_id for entry in entries if entry.kind == INQUIRY}
-        self._next_inquiry = {stream: at for stream, at in self._next_inquiry.items() if stream in doubted}
+        waiting = {entry.stream_id for entry in entries if entry.kind in LOOKED_AT}
+        self._next_look = {stream: at for stream, at in self._next_look.items() if stream in waiting}
         return sum(self._handle(entry, now) for entry in entries)
 
     def _handle(self, entry: DueEntry, now: datetime) -> bool:
         try:
-            if entry.kind == INQUIRY:
-                return self._ask(entry, now)
+            if entry.kind in LOOKED_AT:
+                return self._look_at(entry, now)
             if entry.kind == HOLD_EXPIRY:
                 return self._expire_hold(entry, now)
             order: PaymentOrder = self._log.repository.get(entry.stream_id)
@@ -126,12 +130,12 @@ class DuePoller:
             return False
         return True
 
-    def _ask(self, entry: DueEntry, now: datetime) -> bool:
-        if now < self._next_inquiry.get(entry.stream_id, now):
+    def _look_at(self, entry: DueEntry, now: datetime) -> bool:
+        if now < self._next_look.get(entry.stream_id, now):
             return False
-        lasted = now - entry.due_at + INQUIRY_AFTER
-        self._next_inquiry[entry.stream_id] = now + min(lasted, INQUIRY_PAUSE_MAX)
-        return self._inquire(entry.book, entry.stream_id)
+        lasted = now - entry.due_at + PAUSE_FIRST
+        self._next_look[entry.stream_id] = now + min(lasted, PAUSE_MAX[entry.kind])
+        return self._look(entry.book, entry.stream_id)
 
     def _expire_hold(self, entry: DueEntry, now: datetime) -> bool:
         """The hold's id is the key, so that it ends once. A missing engine is asked again by the next poll only."""

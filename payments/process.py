@@ -145,6 +145,16 @@ class PaymentProcess:
         self.write_checkpoint()
         return len(rows)
 
+    def look(self, book: int, stream_id: UUID) -> bool:
+        """Look at an order whose timer has run out, when its turn comes; a rail that hangs keeps no timer from others.
+        Answers False: nothing has changed yet."""
+        with self._lock:
+            if stream_id in self._waiting or len(self._waiting) >= IN_FLIGHT:
+                return False
+            self._waiting[stream_id] = []
+        self._pool.submit(self._work, book, stream_id)
+        return False
+
     def settle(self, timeout: float = 30.0) -> bool:
         """Wait until nothing is unfinished; False when `timeout` seconds were not enough."""
         with self._lock:

@@ -7,17 +7,23 @@ from typing import Final
 
 from domain import payment_events as events
 from domain import posting_events as postings
+from domain import waiting_events as waiting
 from projections.view import Fact, Key, PlainRows, Row, Rows
 
 ORDER_EXPIRY: Final = "order-expiry"
 AUTHORISATION_EXPIRY: Final = "authorisation-expiry"
 FUNDS_RELEASE: Final = "funds-release"
 INQUIRY: Final = "inquiry"
+WAITING: Final = "waiting"
+RETRY: Final = "retry"
 HOLD_EXPIRY: Final = "hold-expiry"
 RELEASE_AFTER: Final = timedelta(days=2)
 """Captured money may be paid out two days later (worked example of the payments reference, step 4: T+2)."""
 INQUIRY_AFTER: Final = timedelta(seconds=2)
 """An outcome nobody knows is asked for after two seconds first, and again by the poller while the timer runs."""
+
+WAITING_AFTER: Final = timedelta(seconds=5)
+"""Who waits for a payer or a rail looks after five seconds first; the poller takes longer from time to time."""
 
 _ENDS_ORDER = (events.Authorized, events.Captured, events.Cancelled, events.Expired)
 _ENDS_HOLD = (events.Voided, events.AuthorizationExpired)
@@ -28,8 +34,19 @@ _ENDS_DOUBT = (
     events.CaptureFailed,
     events.AttemptDeclined,
     events.LateSuccessDetected,
+    waiting.ActionRequired,
+    waiting.AttemptPending,
+    waiting.AttemptNotReceived,
     *_ENDS_HOLD,
 )
+_ENDS_WAITING = (
+    waiting.ActionRequired,
+    waiting.AttemptPending,
+    events.Authorized,
+    events.Captured,
+    events.AttemptDeclined,
+)
+_ENDS_RETRY = (waiting.AttemptDeferred, events.AttemptStarted, events.Cancelled, events.Expired)
 
 
 class Due(PlainRows):
@@ -39,6 +56,12 @@ class Due(PlainRows):
     version = 1
     topics = (
         "payment-order.created.v1",
+        "payment-order.attempt-started.v1",
+        "payment-order.attempt-deferred.v1",
+        "payment-order.action-required.v1",
+        "payment-order.attempt-pending.v1",
+        "payment-order.attempt-inquired.v1",
+        "payment-order.attempt-not-received.v1",
         "payment-order.authorized.v1",
         "payment-order.captured.v1",
         "payment-order.cancelled.v1",
@@ -82,6 +105,12 @@ class Due(PlainRows):
             _start(rows, fact, FUNDS_RELEASE, event.capture_id, event.timestamp + RELEASE_AFTER)
         elif isinstance(event, events.AttemptOutcomeUnknown):
             _start(rows, fact, INQUIRY, str(event.attempt), event.timestamp + INQUIRY_AFTER)
+        elif isinstance(event, waiting.AttemptInquired):
+            _start(rows, fact, INQUIRY, str(event.attempt), event.next_at)
+        elif isinstance(event, (waiting.ActionRequired, waiting.AttemptPending)):
+            _start(rows, fact, WAITING, str(event.attempt), event.timestamp + WAITING_AFTER)
+        elif isinstance(event, waiting.AttemptDeferred):
+            _start(rows, fact, RETRY, "", event.timestamp + WAITING_AFTER)
         elif isinstance(event, postings.HoldPlaced) and event.expires_at is not None:
             _start(rows, fact, HOLD_EXPIRY, str(fact.stream_id), event.expires_at)
 
@@ -101,8 +130,12 @@ def _touched(fact: Fact) -> list[Key]:
         touched.append((stream, AUTHORISATION_EXPIRY, str(event.attempt)))
     if isinstance(event, (events.Captured, events.FundsReleased)):
         touched.append((stream, FUNDS_RELEASE, event.capture_id))
-    if isinstance(event, (events.AttemptOutcomeUnknown, *_ENDS_DOUBT)):
+    if isinstance(event, (events.AttemptOutcomeUnknown, waiting.AttemptInquired, *_ENDS_DOUBT)):
         touched.append((stream, INQUIRY, str(event.attempt)))
+    if isinstance(event, _ENDS_WAITING):
+        touched.append((stream, WAITING, str(event.attempt)))
+    if isinstance(event, _ENDS_RETRY):
+        touched.append((stream, RETRY, ""))
     return touched
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypedDict
 
@@ -15,8 +14,9 @@ from domain.splitting import Split
 from projections.view import Fact, Key, PlainRows, Row, Rows
 
 
-class _First(TypedDict):
-    """What the first version of the row kept."""
+class _Folded(TypedDict):
+    """What of an order its later events and its status need, kept in the row so that the next event can go on from
+    there; all else begins anew, for no row shows it."""
 
     order_id: str
     merchant_id: str | None
@@ -36,19 +36,12 @@ class _First(TypedDict):
     created_at: datetime
 
 
-class _Folded(_First, total=False):
-    """The order as far as it is folded, kept in the row so that the next event can go on from there."""
-
-    late_voided: list[str]
-    deferred: str | None
-
-
-_FIELDS = tuple(_First.__annotations__)
-_LATER_FIELDS = tuple(name for name in _Folded.__annotations__ if name not in _FIELDS)
-_LATER_OF_ATTEMPTS = (
-    "action_url", "instructions", "waits_until", "inquiries", "next_inquiry_at", "not_found_at", "escalated",
+_FIELDS = tuple(_Folded.__annotations__)
+_OF_ATTEMPTS = (
+    "number", "rail", "method", "amount_minor", "attempt_key", "details", "state", "authorized_minor", "captured_minor",
+    "held_minor", "capture_before", "rail_reference", "unknown_operation", "void_requested", "decline_code",
+    "decline_class",
 )  # fmt: skip
-_FIRST_OF_ATTEMPTS = tuple(part.name for part in fields(Attempt) if part.name not in _LATER_OF_ATTEMPTS)
 _decode = msgspec.json.Decoder(_Folded).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -104,14 +97,9 @@ class PaymentOrders(PlainRows):
 
 
 def _folded(order: Any) -> str:
-    """What came later than the first version of the row is left out where it says nothing, so that a row which such
-    things never happened to is the same whichever program folded it."""
     state = {field: getattr(order, field) for field in _FIELDS}
-    state |= {field: value for field in _LATER_FIELDS if (value := getattr(order, field))}
-    if any(any(getattr(attempt, name) for name in _LATER_OF_ATTEMPTS) for attempt in order.attempts):
-        return _encode(state).decode()
-    plain = [{name: getattr(attempt, name) for name in _FIRST_OF_ATTEMPTS} for attempt in order.attempts]
-    return _encode(state | {"attempts": plain}).decode()
+    state["attempts"] = [{name: getattr(attempt, name) for name in _OF_ATTEMPTS} for attempt in order.attempts]
+    return _encode(state).decode()
 
 
 def _restored(folded: str) -> Any:

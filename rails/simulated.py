@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from rails.port import Authorised, Capabilities, Captured, Declined, NotFound, Unknown, Voided
+from rails.port import Authorised, Capabilities, Captured, Declined, NotFound, NotSent, Unknown, Voided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,12 +156,12 @@ class SimulatedRail:
         same = capture.capture_key == request.capture_key
         return _told_of_capture(capture) if same else Unknown("the reply is about another capture")
 
-    def _post(self, path: str, key: str, body: object, kind: type[Reply]) -> Reply | Declined | Unknown:
+    def _post(self, path: str, key: str, body: object, kind: type[Reply]) -> Reply | Declined | NotSent | Unknown:
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
         response = self._send(
             self._client.build_request("POST", path, content=msgspec.json.encode(body), headers=headers)
         )
-        if isinstance(response, Unknown):
+        if isinstance(response, (NotSent, Unknown)):
             return response
         if response.status_code == 201:
             return _decoded(response, kind)
@@ -171,9 +171,9 @@ class SimulatedRail:
                 return refusal
         return Unknown(_unexpected(response))
 
-    def _get(self, path: str, key: str, kind: type[Reply]) -> Reply | NotFound | Unknown:
+    def _get(self, path: str, key: str, kind: type[Reply]) -> Reply | NotFound | NotSent | Unknown:
         response = self._send(self._client.build_request("GET", path + quote(key, safe="")))
-        if isinstance(response, Unknown):
+        if isinstance(response, (NotSent, Unknown)):
             return response
         if response.status_code == 200:
             return _decoded(response, kind)
@@ -181,9 +181,11 @@ class SimulatedRail:
             return NotFound(key)
         return Unknown(_unexpected(response))
 
-    def _send(self, request: httpx.Request) -> httpx.Response | Unknown:
+    def _send(self, request: httpx.Request) -> httpx.Response | NotSent | Unknown:
         try:
             return self._client.send(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:  # not a byte has left
+            return NotSent(f"{type(error).__name__}: {error}")
         except httpx.HTTPError as error:
             return Unknown(f"{type(error).__name__}: {error}")
 

@@ -1,0 +1,140 @@
+"""Asking a rail what became of an attempt that is not decided yet: in doubt, waiting for its payer, or at the rail.
+
+A doubt is asked about by the ladder, and each answer that does not end it is kept, so that people see what was tried.
+Waiting is no doubt: the rail is asked whenever the timer says so, and only a change is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from domain.attempts import Attempt
+from domain.payment_order import PaymentOrder
+from domain.ports import Clock
+from payments import outcomes
+from payments.ladder import next_inquiry, used_up
+from payments.outcomes import UNDECIDED
+from rails.port import (
+    ActionRequired,
+    Declined,
+    InquiryRequest,
+    NotFound,
+    NotSent,
+    Pending,
+    Rail,
+    RailReply,
+    Unknown,
+    Voided,
+    VoidRequest,
+)
+
+CUT_OFF = Unknown("the process ended before the rail's answer was written down")
+
+
+class Keeps(Protocol):
+    """Writes an outcome onto an order as it is now."""
+
+    def __call__(self, book: int, stream_id: UUID, outcome: Callable[[PaymentOrder], object]) -> None: ...
+
+
+def due_inquiry(attempt: Attempt, now: datetime) -> bool:
+    """Whether the ladder lets a doubt be asked about by now."""
+    due = attempt.next_inquiry_at
+    if due is None and attempt.doubted_at is not None:
+        due = next_inquiry(0, attempt.doubted_at)
+    return due is None or due <= now
+
+
+class Inquiries:
+    """One round of asking for one attempt. `authorise` sends its request again, under its key."""
+
+    def __init__(
+        self, clock: Clock, keep: Keeps, authorise: Callable[[PaymentOrder, Attempt, Rail], RailReply]
+    ) -> None:
+        self._clock, self._keep, self._authorise = clock, keep, authorise
+
+    def ask(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> bool:
+        """Answers whether the order may want something else now."""
+        if attempt.state != "submitting":
+            return self._ask_waiting(book, order, attempt, rail)
+        doubted = attempt.unknown_operation is not None
+        if doubted and not due_inquiry(attempt, self._clock.now()):
+            return False
+        asked: RailReply = NotFound(attempt.attempt_key)
+        if rail.capabilities.inquiry:
+            asked = rail.inquire(InquiryRequest(attempt.attempt_key))
+        reply, source = asked, "inquiry"
+        if isinstance(asked, NotFound) and rail.capabilities.idempotency_keys:
+            reply, source = self._authorise(order, attempt, rail), "reply"
+        if not isinstance(reply, UNDECIDED):
+            self._record(book, order, attempt, reply, source)
+            return True
+        if not doubted:
+            self._record(book, order, attempt, CUT_OFF, source)
+        elif self._never_received(attempt, rail, reply):
+            self._close(book, order, attempt)
+            return True
+        else:
+            self.undecided(book, order, attempt, reply)
+        return False
+
+    def undecided(self, book: int, order: PaymentOrder, attempt: Attempt, reply: RailReply) -> None:
+        """Keep that a doubt was asked about in vain, when it is asked again, and that people must know once it is the
+        last step."""
+
+        def outcome(fresh: PaymentOrder) -> None:
+            now, known = self._clock.now(), fresh.attempt(attempt.number)
+            answer = "not_found" if isinstance(reply, NotFound) else "unknown"
+            at = next_inquiry(known.inquiries + 1, now)
+            reason = outcomes.reason_of(reply)
+            fresh.record_inquiry(attempt=known.number, answer=answer, reason=reason, next_at=at, at=now)
+            if used_up(known.inquiries):
+                fresh.escalate(attempt=known.number, at=now)
+
+        self._keep(book, order.id, outcome)
+
+    def _never_received(self, attempt: Attempt, rail: Rail, reply: RailReply) -> bool:
+        """Not found twice, further apart than the rail needs to find what it has taken on."""
+        if not isinstance(reply, NotFound) or not rail.capabilities.inquiry or attempt.not_found_at is None:
+            return False
+        return (self._clock.now() - attempt.not_found_at).total_seconds() > rail.capabilities.visibility_lag_s
+
+    def _close(self, book: int, order: PaymentOrder, attempt: Attempt) -> None:
+        first = attempt.not_found_at
+        evidence = {"not_found": "twice", "first": "" if first is None else first.isoformat()}
+
+        def outcome(fresh: PaymentOrder) -> None:
+            now = self._clock.now()
+            fresh.not_received(attempt=attempt.number, evidence={**evidence, "second": now.isoformat()}, at=now)
+
+        self._keep(book, order.id, outcome)
+
+    def _ask_waiting(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> bool:
+        """A payer who does not act in time has not paid: what the rail keeps open for that is closed there first."""
+        reply: RailReply = rail.inquire(InquiryRequest(attempt.attempt_key))
+        if isinstance(reply, ActionRequired):
+            late = attempt.waits_until is not None and attempt.waits_until <= self._clock.now()
+            if not late or not self._closed_at_rail(attempt, rail):
+                return False
+            reply = Declined("action_expired", "soft")
+        if isinstance(reply, UNDECIDED) or (isinstance(reply, Pending) and attempt.state == "pending"):
+            return False
+        self._record(book, order, attempt, reply, "inquiry")
+        return True
+
+    def _closed_at_rail(self, attempt: Attempt, rail: Rail) -> bool:
+        if not rail.capabilities.void:
+            return True
+        reply = rail.void(VoidRequest(f"{attempt.attempt_key}/void", attempt.rail_reference or ""))
+        return isinstance(reply, (Voided, Declined)) and not isinstance(
+            rail.inquire(InquiryRequest(attempt.attempt_key)), (NotSent, Unknown)
+        )
+
+    def _record(self, book: int, order: PaymentOrder, attempt: Attempt, reply: RailReply, source: str) -> None:
+        def outcome(fresh: PaymentOrder) -> None:
+            outcomes.record_authorisation(fresh, attempt.number, reply, source, self._clock.now())
+
+        self._keep(book, order.id, outcome)
