@@ -1,4 +1,4 @@
-"""Doubt is asked about step by step and shown to people in the end; what was never sent is no doubt. Nothing is guessed."""
+"""Doubt is asked about step by step and shown to people in the end; what was never sent is no doubt."""
 
 from __future__ import annotations
 
