@@ -19,6 +19,9 @@ PUBLIC: frozenset[str] = frozenset(
 )
 """Endpoints without a key: probes, scrapers and the documentation show nothing of any book."""
 
+SEES_PAYERS: frozenset[str] = _TRADE
+"""Roles that see the personal data of an order's payer: those who may create one, each within what is theirs."""
+
 ACCESS: dict[str, frozenset[str]] = {
     "merchants.register": _OPERATE,
     "wallets.open_wallet": _OPERATE,

@@ -55,6 +55,7 @@ from api.problem import (
 from api.services import EXTENSION, Services
 from api.view_metrics import ViewMetrics
 from domain.errors import RuleViolation
+from domain.sealed import KeysUnavailable
 from eventlog.errors import LogUnavailable
 from ledger.client import EngineUnavailable
 from payments.card_numbers import CardNumberRefused
@@ -188,6 +189,11 @@ def _answer_errors(app: Flask) -> None:
             ProblemError(422, "invalid_request", f"{found[0].field}: {found[0].message}", errors=found)
         )
 
+    def keys_unavailable(error: KeysUnavailable) -> Response:
+        logger.error("keys_unavailable", request_id=g.get("request_id"), reason=str(error))
+        detail = "The key store cannot be used, so nothing about a person can be sealed; nothing was recorded."
+        return problem_response(ProblemError(503, "keys_unavailable", detail, headers={"Retry-After": "1"}))
+
     def conflicted(error: TooManyConflicts) -> Response:
         return problem_response(ProblemError(503, "too_many_conflicts", str(error), headers={"Retry-After": "1"}))
 
@@ -196,6 +202,7 @@ def _answer_errors(app: Flask) -> None:
 
     app.register_error_handler(RuleViolation, rule_violated)
     app.register_error_handler(ValidationError, not_understood)
+    app.register_error_handler(KeysUnavailable, keys_unavailable)
     app.register_error_handler(TooManyConflicts, conflicted)
     app.register_error_handler(OrderNotFound, order_absent)
     app.register_error_handler(CardNumberRefused, card_refused)

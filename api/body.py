@@ -19,6 +19,7 @@ from webargs.flaskparser import FlaskParser
 
 from api.problem import FieldError, ProblemError, flatten_messages, unprocessable
 from domain.card_numbers import find_card_number
+from payments.card_numbers import holds_card_number
 
 BODY_LIMIT_BYTES = 1_000_000
 DEPTH_LIMIT = 8
@@ -102,7 +103,7 @@ def refuse_unsafe_text(path: str, text: str) -> None:
     """Raise 422 naming only the path: a card number must not reach a log, an event or an error answer."""
     if _UNSTORABLE.search(text):
         raise unprocessable(path, "contains a control character or half a surrogate pair", code="unsafe_text")
-    if find_card_number(text):
+    if holds_card_number(text, path):
         raise unprocessable(
             path, "looks like a card number; no card number may enter, send the rail's token", code="card_number"
         )

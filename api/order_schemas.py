@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, validate
 from api.fields import Currency, Limit, MinorUnits, Text, TextMap, UuidText
 from api.lists import ViewQuery
 from api.moments import answered_as_of
+from api.payer_schemas import PayerBody, PayerSchema, payer_document
 from domain.payment_order import PaymentOrder
 from domain.payment_status import STATUSES
 
@@ -37,6 +38,7 @@ class OrderBody(Schema):
     reference = Text(allow_none=True)
     metadata = TextMap()
     expires_at = fields.AwareDateTime(allow_none=True)
+    payer = fields.Nested(PayerBody, allow_none=True)
 
 
 class CaptureBody(Schema):
@@ -101,6 +103,7 @@ class OrderSchema(Schema):
     metadata = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     attempts = fields.List(fields.Nested(AttemptSchema), required=True)
     captures = fields.List(fields.Nested(CaptureSchema), required=True)
+    payer = fields.Nested(PayerSchema, required=True, allow_none=True)
     created_at = fields.AwareDateTime(required=True)
     expires_at = fields.AwareDateTime(required=True, allow_none=True)
     version = fields.Integer(required=True, metadata={"description": "Number of events of the order"})
@@ -119,7 +122,8 @@ class OrdersQuery(ViewQuery):
 
 
 def order_document(order: PaymentOrder) -> dict[str, Any]:
-    """The representation of an order; the rail's token and the key of an attempt stay inside."""
+    """The representation of an order for the caller of this request; the rail's token and the key of an attempt stay
+    inside."""
     return {
         "order_id": order.order_id,
         "merchant_id": order.merchant_id,
@@ -158,6 +162,7 @@ def order_document(order: PaymentOrder) -> dict[str, Any]:
             }
             for c in order.captures.values()
         ],
+        "payer": payer_document(order),
         "created_at": order.created_on,
         "expires_at": order.expires_at,
         "version": order.version,

@@ -33,6 +33,8 @@ from replay.past import PastViews
 
 if TYPE_CHECKING:
     from api.services import Services
+    from domain.sealed import Seals
+    from eventlog.sealing.sqlite_keys import SqliteKeyStore
 
 SCRAPE_WAIT_S = 2.0
 """How long a scrape of the metrics waits for the database before it tells the rest."""
@@ -66,9 +68,18 @@ def open_book(log: EventLog, settings: Settings) -> None:
         checkout(log).open_book(terms)
 
 
-def checkout(log: EventLog, order_expiry: timedelta | None = None) -> Checkout:
+def checkout(log: EventLog, order_expiry: timedelta | None = None, seals: Seals | None = None) -> Checkout:
     """The use cases of taking payments."""
-    return Checkout(log, SystemClock(), frozenset(FACTORIES), order_expiry)
+    return Checkout(log, SystemClock(), frozenset(FACTORIES), order_expiry, seals)
+
+
+def key_store(settings: Settings) -> SqliteKeyStore:
+    """The keys of the people whom events are about; makes no file before the first of them is made."""
+    # Only here: most processes and commands seal and open nothing.
+    from eventlog.sealing.master_keys import MasterKeys
+    from eventlog.sealing.sqlite_keys import SqliteKeyStore
+
+    return SqliteKeyStore(settings.key_store_file, MasterKeys(settings.master_keys_file))
 
 
 def recorder_of(log: EventLog) -> PostgresRecorder:
@@ -131,8 +142,10 @@ def api_services(settings: Settings) -> Iterator[Services]:
     from api.auth import PostgresApiKeys
     from api.services import Services
     from api.waiters import Waiters
+    from eventlog.sealing.seals import KeyedSeals
 
     with (
+        closing(key_store(settings)) as keys,
         event_log(settings, [PaymentOrder.TOPIC]) as log,
         views_now_and_then(log, PAST_WAIT_S) as queries,
         ConnectionPool(database(settings), min_size=1, max_size=4, open=True) as pool,
@@ -150,7 +163,7 @@ def api_services(settings: Settings) -> Iterator[Services]:
             yield Services(
                 log=log,
                 reader=recorder,
-                checkout=checkout(log, timedelta(seconds=settings.order_expiry_s)),
+                checkout=checkout(log, timedelta(seconds=settings.order_expiry_s), KeyedSeals(keys)),
                 ledger=ledger,
                 queries=queries,
                 keys=PostgresApiKeys(pool),

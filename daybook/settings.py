@@ -7,9 +7,9 @@ ports differ.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from daybook.embedded_postgres import socket_directory
@@ -29,6 +29,16 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None,
         description="libpq connection string of a server of one's own; without it one is started under home.",
+    )
+    key_store: Path | None = Field(
+        default=None,
+        description="File with the keys of the people whom events are about; keys/subjects.sqlite under home unless"
+        " given. Never in what backups of the database hold: an erasure could not reach it there.",
+    )
+    master_keys: Path | None = Field(
+        default=None,
+        description="File with the keys that those keys are wrapped with; keys/master-keys.json under home unless"
+        " given.",
     )
     book: int = Field(
         default=1, ge=1, le=2**31 - 1, description="The tenant's ledger that commands work on by default."
@@ -77,6 +87,27 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least severe log line that is written."
     )
+
+    @model_validator(mode="after")
+    def _keys_are_apart(self) -> Self:
+        for name, path in (("key_store", self.key_store_file), ("master_keys", self.master_keys_file)):
+            if path.resolve().is_relative_to(self.postgres_directory.resolve()):
+                raise ValueError(
+                    f"{name} lies in the database's directory, and so in its backups; choose another place"
+                )
+        if self.key_store_file.resolve() == self.master_keys_file.resolve():
+            raise ValueError("DAYBOOK_KEY_STORE and DAYBOOK_MASTER_KEYS are the same file; choose two")
+        return self
+
+    @property
+    def key_store_file(self) -> Path:
+        """The SQLite file with the wrapped keys of subjects."""
+        return (self.key_store or self.home / "keys" / "subjects.sqlite").absolute()
+
+    @property
+    def master_keys_file(self) -> Path:
+        """The file with the keys that wrap those keys."""
+        return (self.master_keys or self.home / "keys" / "master-keys.json").absolute()
 
     @property
     def postgres_directory(self) -> Path:

@@ -63,5 +63,6 @@ class Seals(Protocol):
 
     def fingerprint(self, subject: str, book: int, text: str) -> str:
         """A keyed digest (64 hexadecimal digits) of a text about the subject: equal for equal texts, and without the
-        subject's key no help in guessing them. Makes the key as `seal` does. Raises `SubjectErased`."""
+        subject's key no help in guessing them. Something was sealed for the subject before. Raises `SubjectErased`.
+        """
         ...

@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.card_numbers import find_card_number
+from payments.payer_fields import has_check_digits_of_an_iban
+
+IBAN_PATH = "payer.iban"
+"""Where an IBAN is expected: it is sealed, and some of its digits may well look like a card's."""
 
 
 class CardNumberRefused(Exception):
@@ -25,10 +29,15 @@ class CardNumberRefused(Exception):
         self.field = field
 
 
+def holds_card_number(text: str, path: str) -> bool:
+    """Whether a card number stands in the text of this path; what is an IBAN where one is expected is none."""
+    return find_card_number(text) and not (path == IBAN_PATH and has_check_digits_of_an_iban(text))
+
+
 def refuse_card_numbers(value: object, path: str = "") -> None:
     """Walk a body (mappings, lists, texts; names of members as well). Raises CardNumberRefused with the path."""
     if isinstance(value, str):
-        if find_card_number(value):
+        if holds_card_number(value, path):
             raise CardNumberRefused(path or "body")
     elif isinstance(value, Mapping):
         for name, member in value.items():

@@ -8,6 +8,7 @@ request that cannot even be understood (validation) leaves no trace and may be s
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 from uuid import UUID
@@ -22,6 +23,7 @@ from domain.merchant import Merchant
 from domain.payment_order import PaymentOrder
 from domain.payment_rules import KeyReused
 from domain.ports import Clock
+from domain.sealed import Seals
 from domain.splitting import Split
 from eventlog.application import EventLog
 from eventlog.recorded import NO_META, Meta
@@ -33,6 +35,7 @@ from payments.commands import (
     RegisterMerchant,
     fingerprint,
 )
+from payments.payers import NoKeys, Payers
 from payments.recording import record_payments
 
 TRIES = 5
@@ -91,7 +94,8 @@ class MerchantPlaced(NamedTuple):
 
 class Checkout:
     """Thread-safe. `rails` are the names of rails that can be called; `clock` says when things happen; an order that
-    names no moment itself expires after `order_expiry`, or, where that is None, never."""
+    names no moment itself expires after `order_expiry`, or, where that is None, never. Without `seals` no order may
+    name its payer."""
 
     def __init__(
         self,
@@ -99,7 +103,9 @@ class Checkout:
         clock: Clock,
         rails: frozenset[str] = frozenset(),
         order_expiry: timedelta | None = None,
+        seals: Seals | None = None,
     ) -> None:
+        self.payers = Payers(seals or NoKeys())
         self._order_expiry = order_expiry
         self._log = log
         self._clock = clock
@@ -147,12 +153,12 @@ class Checkout:
         """Create an order, with its recorded payments in the same commit.
 
         Raises KeyReused when the id stands for another request, and the RuleViolations of orders, none of which uses
-        the key up.
+        the key up; for a payer also SubjectErased and KeysUnavailable.
         """
         print_of_body = fingerprint(command)
 
         def replay(order: PaymentOrder) -> OrderPlaced:
-            if order.fingerprint != print_of_body:
+            if order.fingerprint != print_of_body or not self.payers.are_the_same(order, command):
                 raise KeyReused("this key was used for another payment order; use a new key", "order_id")
             return OrderPlaced(order, True, None)
 
@@ -160,7 +166,11 @@ class Checkout:
             order = self._new_order(command, print_of_body)
             return OrderPlaced(order, False, self._save(order, command.book, meta))
 
-        return self._once(stream_id(command.book, "payment-order", command.order_id), create, replay)
+        stream = stream_id(command.book, "payment-order", command.order_id)
+        if command.payer is not None:  # a repeated request must neither make keys nor ask for one that was erased
+            with suppress(AggregateNotFoundError):
+                return replay(self._log.repository.get(stream))
+        return self._once(stream, create, replay)
 
     def request_capture(self, command: CaptureOrder, meta: Meta = NO_META) -> OrderPlaced:
         """Ask for a capture; the payment process makes it at the rail. Idempotent by `capture_id`.
@@ -235,6 +245,7 @@ class Checkout:
             expires_at=self._expiry(command, now),
             at=now,
         )
+        self.payers.give(order, command, now)
         record_payments(order, command.recorded, now)
         return order
 

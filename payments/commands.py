@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from payments.card_numbers import refuse_card_numbers
+from payments.payer_fields import IBAN_TYPED_LENGTH_MAX, NAME_LENGTH_MAX, email_of, iban_of
 
 MAX_ATTEMPTS = 100
 MAX_SPLITS = 500
@@ -61,6 +62,12 @@ MinorUnits = Annotated[int, Field(strict=True)]
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 BookNumber = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 MetadataKey = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+
+PersonName = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=NAME_LENGTH_MAX), AfterValidator(_printable)
+]
+Email = Annotated[str, Field(strict=True), AfterValidator(email_of)]
+Iban = Annotated[str, StringConstraints(strict=True, max_length=IBAN_TYPED_LENGTH_MAX), AfterValidator(iban_of)]
 
 Texts = Annotated[dict[MetadataKey, Text], Field(max_length=50), AfterValidator(_sorted)]
 
@@ -100,6 +107,23 @@ class SplitPart(Part):
     amount_minor: MinorUnits
 
 
+class PayerPart(Part):
+    """Who pays. `subject` is a UUID that the caller keeps for this person, so that one erasure reaches all orders of
+    theirs; without it the order gets one of its own. At least one text is given, and none shown when this is printed.
+    """
+
+    subject: UuidText | None = None
+    name: PersonName | None = Field(default=None, repr=False)
+    email: Email | None = Field(default=None, repr=False)
+    iban: Iban | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.name is None and self.email is None and self.iban is None:
+            raise ValueError("must have a name, an email or an iban")
+        return self
+
+
 class RecordedPayment(Part):
     """A payment that already happened elsewhere: a fact that becomes an attempt on the rail `recorded`, without a call.
 
@@ -134,6 +158,7 @@ class CreateOrder(Command):
     metadata: Texts = Field(default_factory=dict)
     expires_at: Moment | None = None
     recorded: Annotated[tuple[RecordedPayment, ...], Field(max_length=MAX_ATTEMPTS)] = ()
+    payer: PayerPart | None = None
 
 
 class CaptureOrder(Command):
@@ -173,14 +198,19 @@ class OpenBook(Command):
     commission_bps: Annotated[int, Field(strict=True, ge=0, le=10_000)]
 
 
-_NOT_BODY = {"book", "order_id", "capture_id"}
+_NOT_BODY = {"book": True, "order_id": True, "capture_id": True}
+_OF_A_PERSON = {"payer": {"name": True, "email": True, "iban": True}}
 
 
 def fingerprint(command: Command) -> str:
     """SHA-256 of the command's canonical JSON (members sorted, defaults filled in, times in UTC), key and book left
     out.
 
-    Two bodies that mean the same have the same fingerprint; it is kept in the event that the key created.
+    Two bodies that mean the same have the same fingerprint; it is kept in the event that the key created. Of a payer
+    only the subject is in it: a digest without a key gives a name or an IBAN away to whoever can guess it. The rest has
+    a fingerprint of its own, under the subject's key, in the event that seals it (`payments.payers`). A body without a
+    payer has the fingerprint that it had before there were payers.
     """
-    body = command.model_dump_json(exclude=_NOT_BODY)
-    return hashlib.sha256(body.encode()).hexdigest()
+    payer = getattr(command, "payer", None)
+    left_out: dict[str, Any] = {**_NOT_BODY, **({"payer": True} if payer is None else _OF_A_PERSON)}
+    return hashlib.sha256(command.model_dump_json(exclude=left_out).encode()).hexdigest()

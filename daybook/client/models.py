@@ -115,6 +115,17 @@ class Capture(Answer):
     code: str | None
 
 
+class Payer(Answer):
+    """Who pays; without name, email and IBAN for those who may not know, and for ever once `erased`."""
+
+    subject: str
+    erased: bool | None = None
+    unreadable: bool | None = None
+    name: str | None = None
+    email: str | None = None
+    iban: str | None = None
+
+
 class OrderExplanation(Answer):
     """A payment order as of a position, with every event, what it changed and what was posted for it."""
 
@@ -153,6 +164,7 @@ class PaymentOrder(Written):
     metadata: dict[str, str]
     attempts: tuple[Attempt, ...]
     captures: tuple[Capture, ...]
+    payer: Payer | None
     created_at: datetime
     expires_at: datetime | None
     version: int

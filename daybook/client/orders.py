@@ -50,10 +50,12 @@ class PaymentOrders:
         reference: str | None = None,
         metadata: Mapping[str, str] | None = None,
         expires_at: datetime | None = None,
+        payer: Mapping[str, str | None] | None = None,
         wait_s: int | None = None,
         key: str | UUID | None = None,
     ) -> PaymentOrder:
-        """Create an order; the key becomes its id. `splits` (seller_id, amount_minor) sum to `amount_minor`.
+        """Create an order; the key becomes its id. `splits` (seller_id, amount_minor) sum to `amount_minor`. `payer`
+        (subject, name, email, iban) is kept encrypted.
 
         Raises Refused (unknown_rail, splits_mismatch, card_number, key_reused, ...).
         """
@@ -66,6 +68,7 @@ class PaymentOrders:
             reference=reference,
             metadata=metadata,
             expires_at=expires_at,
+            payer=payer,
         )
         return self._connection.ask(
             PaymentOrder, "POST", "/v1/payment-orders", body=body, key=key_of(key), wait_s=wait_s

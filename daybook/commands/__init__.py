@@ -43,9 +43,14 @@ def read_settings() -> Settings:
     except (ImportError, ViewTwice) as problem:
         raise click.UsageError(f"DAYBOOK_VIEW_MODULES: {problem}") from None
     except pydantic.ValidationError as problem:
-        lines = [f"DAYBOOK_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in problem.errors()]
+        lines = [": ".join(filter(None, (_variable(e["loc"]), e["msg"]))) for e in problem.errors()]
         raise click.UsageError("wrong settings\n" + "\n".join(lines)) from None
     return settings
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    """The variable that is wrong; none where it is two of them together, which the message then names."""
+    return f"DAYBOOK_{'_'.join(map(str, place)).upper()}" if place else ""
 
 
 def add_view_modules(settings: Settings) -> None:

@@ -44,7 +44,7 @@ class KeyedSeals:
 
     def fingerprint(self, subject: str, book: int, text: str) -> str:
         """See `domain.sealed.Seals.fingerprint`."""
-        _, key = self._store.data_key(book, subject)
+        _, key = self._store.known_key(book, subject)
         own = hmac.digest(key, FINGERPRINT_KEY, hashlib.sha256)
         return hmac.new(own, f"{book}|{text}".encode(), hashlib.sha256).hexdigest()
 

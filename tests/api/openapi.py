@@ -68,6 +68,8 @@ class Document:
     def _resolved(self, schema: dict[str, Any], value: Any = None) -> dict[str, Any]:
         while "$ref" in schema:
             schema = self._spec["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        if "anyOf" in schema:  # an object, or null
+            return self._resolved(next(one for one in schema["anyOf"] if one != {"type": "null"}), value)
         if "discriminator" in schema and isinstance(value, dict):
             kind = value[schema["discriminator"]["propertyName"]]
             return self._resolved({"$ref": schema["discriminator"]["mapping"][kind]})
@@ -87,6 +89,8 @@ class Document:
         return wrong
 
     def _sample(self, schema: dict[str, Any]) -> Any:
+        if {"type": "null"} in schema.get("anyOf", ()):
+            return None
         schema = self._resolved(schema)
         kinds = schema.get("type", "object")
         if isinstance(kinds, list):

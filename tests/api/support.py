@@ -18,6 +18,9 @@ from eventlog.application import EventLog
 from eventlog.follower import Follower
 from eventlog.memory import MemoryRecorder
 from eventlog.postgres import PostgresRecorder
+from eventlog.sealing.keys import KeyStore
+from eventlog.sealing.memory_keys import MemoryKeyStore
+from eventlog.sealing.seals import KeyedSeals
 from ledger.client import LedgerClient
 from payments.checkout import Checkout
 from payments.commands import OpenBook
@@ -59,7 +62,8 @@ class EmptyViews:
 
 @dataclass
 class Shop:
-    """An application and what a test needs to talk to it. `keys` by role; `foreign` is an admin of another book."""
+    """An application and what a test needs to talk to it. `keys` by role; `foreign` is an admin of another book;
+    `people` are the keys of payers."""
 
     app: Flask
     log: EventLog
@@ -67,6 +71,7 @@ class Shop:
     views: EmptyViews
     keys: dict[str, str]
     foreign: str
+    people: KeyStore
 
     def client(self) -> FlaskClient:
         return self.app.test_client()
@@ -82,7 +87,8 @@ def open_shop(
     """Open two books over a recorder; the caller closes `services.waiters`, `services.ledger` and the log."""
     log = EventLog(recorder)
     clock = SystemClock()
-    checkout = Checkout(log, clock, rails=frozenset({"simulated"}))
+    people = MemoryKeyStore()
+    checkout = Checkout(log, clock, rails=frozenset({"simulated"}), seals=KeyedSeals(people))
     waiters = Waiters(Follower(recorder, recorder.horizon))
     waiters.start()
     views = EmptyViews()
@@ -96,7 +102,7 @@ def open_shop(
         clock=clock,
         waiters=waiters,
     )
-    return in_books(Shop(create_app(services), log, services, views, {}, ""), BOOK, OTHER_BOOK)
+    return in_books(Shop(create_app(services), log, services, views, {}, "", people), BOOK, OTHER_BOOK)
 
 
 def in_books(shop: Shop, book: int, other_book: int) -> Shop:

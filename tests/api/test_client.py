@@ -37,6 +37,7 @@ VALUES: dict[str, Any] = {
     "items": [{"action": "transfer", "key": "k", "source": "wallet:a", "destination": "wallet:b", "amount_minor": 1,
                "currency": "EUR"}],
     "splits": [{"seller_id": MERCHANT, "amount_minor": 5}], "topics": ("a.b.v1",),
+    "payer": {"subject": MERCHANT, "name": "Anna", "email": "anna@example.com", "iban": "DE89370400440532013000"},
     **dict.fromkeys(WHOLE, 5), "min_amount_minor": 1, "max_amount_minor": 9, **dict.fromkeys(TRUE, True),
     **dict.fromkeys(("at_least", "after", "as_of"), "7"),
     **dict.fromkeys(("merchant_id", "posting_id", "hold_id", "monitor_id", "adjustment_id", "order_id"), MERCHANT),

@@ -151,6 +151,10 @@ def test_a_key_that_was_never_here_is_missed_and_not_taken_for_erased(keys: Keys
 
 
 def test_a_fingerprint_is_equal_for_equal_texts_of_one_subject_only(keys: Keys, seals: KeyedSeals) -> None:
+    with pytest.raises(KeysUnavailable):
+        seals.fingerprint(ANNA, 1, TEXT)
+    for subject, book in ((ANNA, 1), (ANNA, 2), (BERT, 1)):
+        seals.seal(subject, PLACE._replace(book=book), TEXT)
     first = seals.fingerprint(ANNA, 1, TEXT)
     assert KeyedSeals(keys.another()).fingerprint(ANNA, 1, TEXT) == first
     others = {seals.fingerprint(ANNA, 1, "x"), seals.fingerprint(BERT, 1, TEXT), seals.fingerprint(ANNA, 2, TEXT)}

@@ -1,0 +1,123 @@
+"""Who pays an order: sealed when the order is created, opened for those who may know, and for a rail that must.
+
+What is opened is used and dropped. Nothing here is logged, and `Payer` shows nothing of itself when it is printed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import uuid5
+
+import msgspec
+
+from domain.ids import stream_id
+from domain.payer import PayerGiven
+from domain.payment_order import PaymentOrder
+from domain.sealed import KeysUnavailable, Place, Sealed, Seals, SubjectErased
+from payments.commands import CreateOrder, PayerPart
+
+FIELDS: Final = ("name", "email", "iban")
+_SUBJECT_OF_ORDER: Final = "payer"
+
+
+class Payer(NamedTuple):
+    """Who pays, in plain text; a field is None when it was not given."""
+
+    subject: str
+    name: str | None
+    email: str | None
+    iban: str | None
+
+    def __repr__(self) -> str:
+        """The subject only: what is printed ends up in logs."""
+        return f"Payer({self.subject})"
+
+
+class NoKeys:
+    """Seals of a program that takes no payers: everything about a person is refused, nothing is lost."""
+
+    def seal(self, subject: str, place: Place, text: str) -> Sealed:
+        """Raises KeysUnavailable."""
+        raise KeysUnavailable("this program was started without a key store")
+
+    def open(self, sealed: Sealed, place: Place) -> str:
+        """Raises KeysUnavailable."""
+        raise KeysUnavailable("this program was started without a key store")
+
+    def fingerprint(self, subject: str, book: int, text: str) -> str:
+        """Raises KeysUnavailable."""
+        raise KeysUnavailable("this program was started without a key store")
+
+
+class Payers:
+    """Thread-safe. Each method raises `KeysUnavailable` when the key store cannot be used."""
+
+    def __init__(self, seals: Seals) -> None:
+        """The seals stay the caller's."""
+        self._seals = seals
+
+    def give(self, order: PaymentOrder, command: CreateOrder, at: datetime) -> None:
+        """Say on a new order who pays it, if the command does. Raises `SubjectErased`, whose way out is a new subject.
+
+        The fields are sealed for the version that the event will have; a race that is lost throws them away.
+        """
+        payer = command.payer
+        if payer is None:
+            return
+        subject = subject_of(command.book, command.order_id, payer)
+
+        def place(name: str) -> Place:
+            return Place(command.book, order.id, order.version + 1, name)
+
+        try:
+            sealed = {
+                name: None if text is None else self._seals.seal(subject, place(name), text)
+                for name, text in _texts(payer).items()
+            }
+            order.give_payer(subject=subject, fingerprint=self._fingerprint(subject, command), at=at, **sealed)
+        except SubjectErased as erased:
+            raise SubjectErased(f"{erased.message}: take a new subject", "payer.subject") from None
+
+    def are_the_same(self, order: PaymentOrder, command: CreateOrder) -> bool:
+        """Whether a command that comes again says the same of the payer as the first did.
+
+        Of an erased payer nothing is known any more that could differ: then the subject alone counts, which the
+        command's own fingerprint holds.
+        """
+        given = order.payer
+        if given is None or command.payer is None:
+            return (given is None) == (command.payer is None)
+        try:
+            return self._fingerprint(given.subject, command) == given.fingerprint
+        except SubjectErased:
+            return True
+
+    def opened(self, order: PaymentOrder, book: int) -> Payer | None:
+        """Who pays, None when nobody said. For a rail's call, and for readers who may know: use it at once, keep and
+        log nothing of it. Raises `SubjectErased`, and `SealBroken` when somebody has changed the log."""
+        given = order.payer
+        if given is None:
+            return None
+        return Payer(given.subject, *(self._opened(given, book, name) for name in FIELDS))
+
+    def _opened(self, given: PayerGiven, book: int, name: str) -> str | None:
+        sealed: Sealed | None = getattr(given, name)
+        if sealed is None:
+            return None
+        return self._seals.open(sealed, Place(book, given.originator_id, given.originator_version, name))
+
+    def _fingerprint(self, subject: str, command: CreateOrder) -> str:
+        assert command.payer is not None  # noqa: S101 - narrowing only
+        return self._seals.fingerprint(subject, command.book, msgspec.json.encode(_texts(command.payer)).decode())
+
+
+def subject_of(book: int, order_id: str, payer: PayerPart) -> str:
+    """The payer's subject: as given, else one made from the order, which stands for the payer of that order alone."""
+    if payer.subject is not None:
+        return payer.subject
+    return str(uuid5(stream_id(book, PaymentOrder.TOPIC, order_id), _SUBJECT_OF_ORDER))
+
+
+def _texts(payer: PayerPart) -> dict[str, str | None]:
+    return {name: getattr(payer, name) for name in FIELDS}
