@@ -45,7 +45,7 @@ class _Authorisation(msgspec.Struct, frozen=True):
     attempt_key: str
     amount_minor: int
     currency: str
-    status: Literal["authorised", "captured", "declined", "voided"]
+    status: Literal["requires_action", "authorised", "captured", "declined", "voided", "expired"]
     captured_minor: int
     cost_minor: int
     released_minor: int
@@ -223,7 +223,9 @@ def _unexpected(response: httpx.Response) -> str:
 def _told_of_attempt(attempt: _Authorisation) -> InquiryReply:
     if attempt.status == "declined":
         return _decline(attempt)
-    if attempt.status == "voided":
+    if attempt.status == "requires_action":
+        return Unknown("the customer has not yet confirmed the payment")
+    if attempt.status in ("voided", "expired"):
         return Voided(attempt.id, attempt.released_minor)
     if attempt.captured_minor > 0:
         return Captured(attempt.id, attempt.captured_minor, attempt.cost_minor)

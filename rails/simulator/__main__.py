@@ -9,6 +9,7 @@ import argparse
 import json
 import logging
 import signal
+import sqlite3
 import sys
 import threading
 from pathlib import Path
@@ -16,22 +17,28 @@ from typing import Final
 
 from rails.simulator.books import Books
 from rails.simulator.server import Simulator
+from rails.simulator.store import BooksOfAnotherVersion
 
 LOG: Final = logging.getLogger("rails.simulator")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0 when asked to stop, 3 when the address cannot be had."""
+    """Returns the exit status: 0 when asked to stop, 3 when the address cannot be had, 4 when the file cannot."""
     parser = argparse.ArgumentParser(prog="python -m rails.simulator", description="A payment rail to practise on.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8081, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--database", type=Path, required=True, help="SQLite file of its books, created when missing")
+    parser.add_argument("--public-url", help="where customers' browsers find it (default: where it listens)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     options.database.parent.mkdir(parents=True, exist_ok=True)
-    books = Books(options.database)
     try:
-        server = Simulator(options.host, options.port, books)
+        books = Books(options.database)
+    except (BooksOfAnotherVersion, sqlite3.Error) as error:
+        LOG.error("cannot use %s: %s; give another --database", options.database, error)
+        return 4
+    try:
+        server = Simulator(options.host, options.port, books, options.public_url)
     except OSError as error:
         books.close()
         LOG.error("cannot listen on %s:%s: %s; choose another --port", options.host, options.port, error)
@@ -39,8 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    # The interval is how long a stop may take to be noticed; connections are accepted at once whatever it is.
-    threading.Thread(target=server.serve_forever, args=(0.05,), name="accept", daemon=True).start()
+    threading.Thread(target=server.serve_forever, name="serve", daemon=True).start()
     sys.stdout.write(json.dumps({"url": server.url, "database": str(options.database)}) + "\n")
     sys.stdout.flush()
     stopping.wait()

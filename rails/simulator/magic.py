@@ -3,16 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
-
-
-class Fault(Enum):
-    """How a connection goes wrong, whatever was decided about the money."""
-
-    NO_REPLY = "connection closed without a reply"
-    BROKEN_REPLY = "reply cut off in the middle"
-    SERVER_ERROR = "status 500"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +12,6 @@ class Decline:
 
     code: str
     decline_class: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A fault, before or after the money moved.
-
-    Before: every time, so that the operation never happens. After: the first time only, so that sending the same key
-    again, or asking, shows what was done.
-    """
-
-    fault: Fault
-    after_effect: bool
 
 
 HARD_DECLINE: Final = 66_601
@@ -49,9 +28,11 @@ DECLINES: Final = {
 }
 
 FAILURES: Final = {
-    NO_REPLY_BEFORE_EFFECT: Failure(Fault.NO_REPLY, after_effect=False),
-    NO_REPLY_AFTER_EFFECT: Failure(Fault.NO_REPLY, after_effect=True),
-    SERVER_ERROR_BEFORE_EFFECT: Failure(Fault.SERVER_ERROR, after_effect=False),
-    SERVER_ERROR_AFTER_EFFECT: Failure(Fault.SERVER_ERROR, after_effect=True),
-    BROKEN_REPLY_AFTER_EFFECT: Failure(Fault.BROKEN_REPLY, after_effect=True),
+    NO_REPLY_BEFORE_EFFECT: "hang_up_before",
+    NO_REPLY_AFTER_EFFECT: "hang_up_after",
+    SERVER_ERROR_BEFORE_EFFECT: "server_error_before",
+    SERVER_ERROR_AFTER_EFFECT: "server_error_after",
+    BROKEN_REPLY_AFTER_EFFECT: "truncated_reply",
 }
+"""Faults of the catalogue in `faults/kinds.py`. Before the effect: every time, so that the operation never happens.
+After: the first time only, so that sending the same key again, or asking, shows what was done."""

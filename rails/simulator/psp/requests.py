@@ -1,0 +1,112 @@
+"""The bodies of the provider's operations, checked field by field."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from rails.simulator import fields
+from rails.simulator.problem import invalid
+
+if TYPE_CHECKING:
+    from rails.simulator.fields import Body
+
+GREATEST_URL: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Authorisation:
+    """Body of POST /v1/authorisations."""
+
+    order_id: str
+    attempt: int
+    amount_minor: int
+    currency: str
+    payment_token: str
+    capture: bool
+    return_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Body of POST /v1/authorisations/{id}/captures."""
+
+    amount_minor: int
+    currency: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """Body of POST /v1/authorisations/{id}/voids: an empty object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Body of POST /bank/v1/transfers: what a customer fills in at the bank."""
+
+    creditor_iban: str
+    amount_minor: int
+    currency: str
+    debtor_name: str
+    debtor_iban: str | None
+    end_to_end_id: str
+    remittance: str | None
+
+
+Operation = Authorisation | Capture | Void | Transfer
+
+
+def read_authorisation(body: Body) -> Authorisation:
+    """Raises `Problem` 400 that names the field."""
+    required = ("order_id", "attempt", "amount_minor", "currency", "payment_token", "capture")
+    fields.only(body, *required, "return_url")
+    return Authorisation(
+        order_id=fields.text(body, "order_id"),
+        attempt=fields.integer(body, "attempt"),
+        amount_minor=fields.integer(body, "amount_minor"),
+        currency=fields.currency(body),
+        payment_token=fields.text(body, "payment_token"),
+        capture=fields.flag(body, "capture"),
+        return_url=_web_address(body, "return_url"),
+    )
+
+
+def read_capture(body: Body) -> Capture:
+    """Raises `Problem` 400 that names the field."""
+    fields.only(body, "amount_minor", "currency", "final")
+    return Capture(fields.integer(body, "amount_minor"), fields.currency(body), fields.flag(body, "final"))
+
+
+def read_void(body: Body) -> Void:
+    """Raises `Problem` 400 when anything was sent: a void is always of all that is held."""
+    fields.only(body)
+    return Void()
+
+
+def fingerprint(target: str, request: Operation) -> bytes:
+    """Tells two requests apart that came with one key; the target is part of it, the order of the members is not.
+
+    A member that was left out counts as not being there, so that a new one does not make strangers of old requests.
+    """
+    members = {name: value for name, value in asdict(request).items() if value is not None}
+    return hashlib.sha256(f"{target}\n{json.dumps(members, sort_keys=True)}".encode()).digest()
+
+
+def _web_address(body: Body, field: str) -> str | None:
+    """It goes into a page and into a header, so it must be nothing but an address."""
+    value = fields.optional_text(body, field, GREATEST_URL)
+    if value is None:
+        return None
+    try:
+        url = urlsplit(value)
+        is_address = url.scheme in ("http", "https") and bool(url.hostname) and bool(fields.VISIBLE.fullmatch(value))
+        is_address = is_address and (url.port is None or url.port > 0)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise invalid(field, "must be an http or https address")
+    return value
