@@ -92,9 +92,16 @@ def recorder_of(log: EventLog) -> PostgresRecorder:
 
 
 def rails(settings: Settings) -> dict[str, Rail]:
-    """Every registered rail, opened with its settings. Opening calls nobody."""
-    options = {"simulated": {"url": settings.simulator_url, "read_timeout": str(settings.rail_timeout_s)}}
-    return {name: open_rail(name, options.get(name, {})) for name in FACTORIES}
+    """Every rail that has what it needs to be opened. Opening calls nobody."""
+    read_timeout = str(settings.rail_timeout_s)
+    options: dict[str, dict[str, str]] = {
+        "recorded": {},
+        "simulated": {"url": settings.simulator_url, "read_timeout": read_timeout},
+    }
+    if settings.stripe_key is not None:
+        key = settings.stripe_key.get_secret_value()
+        options["stripe"] = {"key": key, "url": settings.stripe_url, "read_timeout": read_timeout}
+    return {name: open_rail(name, given) for name, given in options.items()}
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+from pydantic import SecretStr
 
 from daybook.database import open_database
 from daybook.listener import listen
@@ -113,7 +114,9 @@ def child_environment(settings: Settings) -> dict[str, str]:
     root = str(Path(__file__).resolve().parent.parent)
     search_path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     shared = {
-        f"DAYBOOK_{name.upper()}": str(value) for name, value in settings.model_dump().items() if value is not None
+        f"DAYBOOK_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in settings.model_dump().items()
+        if value is not None
     }
     return {**os.environ, **shared, "DAYBOOK_HOME": str(settings.home.absolute()), "PYTHONPATH": search_path}
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from daybook.embedded_postgres import socket_directory
+from rails.stripe import DEFAULT_URL as STRIPE_URL
 
 ENGINE_SOCKET = "engine.sock"
 DATABASE_NAME = "daybook"
@@ -23,7 +24,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 class Settings(BaseSettings):
     """What one running copy is told from outside. Raises pydantic's ``ValidationError``, naming the field."""
 
-    model_config = SettingsConfigDict(env_prefix="DAYBOOK_", extra="ignore", frozen=True)
+    # An error that shows what it was given would show the keys of payment providers too.
+    model_config = SettingsConfigDict(env_prefix="DAYBOOK_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     home: Path = Field(default=Path(".daybook"), description="Directory that holds all state of this copy.")
     database_url: str | None = Field(
@@ -64,6 +66,11 @@ class Settings(BaseSettings):
     )
     simulator_host: str = Field(default="127.0.0.1", description="Address the payment rail simulator listens on.")
     simulator_port: Port = Field(default=8081, description="Port of the payment rail simulator.")
+
+    stripe_key: SecretStr | None = Field(
+        default=None, description="Secret or restricted key of a Stripe account; without it the rail is not opened."
+    )
+    stripe_url: str = Field(default=STRIPE_URL, description="Where Stripe's API is reached.")
 
     order_expiry_s: int = Field(
         default=3600,

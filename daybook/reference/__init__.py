@@ -17,6 +17,7 @@ def pages() -> dict[str, str]:
     from daybook.reference.log_pages import events_page, views_page
     from daybook.reference.money_pages import accounts_page, posting_rules_page
     from daybook.reference.program_pages import commands_page, metrics_page, settings_page
+    from daybook.reference.rails_page import rails_page
     from domain.payment_states import reference_page
 
     return {
@@ -29,6 +30,7 @@ def pages() -> dict[str, str]:
         "posting-rules.md": posting_rules_page(),
         "views.md": views_page(),
         "metrics.md": metrics_page(),
+        "rails.md": rails_page(),
     }
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import msgspec
+from pydantic import SecretStr
 
 ROOMS = ("domain", "eventlog", "rails", "projections", "ledger", "replay", "payments", "api", "daybook")
 NOTICE = "Written by `python -m daybook.reference` from the code; change the code, not this page."
@@ -26,6 +27,7 @@ _NAMES: dict[Any, str] = {
     date: "day",
     UUID: "UUID",
     Path: "path",
+    SecretStr: "text, never shown",
     types.NoneType: "null",
     Any: "any",
 }

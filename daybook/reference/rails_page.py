@@ -1,0 +1,69 @@
+"""rails.md: what the rails can do, and what is asked of them before they are believed."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from daybook.reference.markdown import code, codes, page, table
+from rails import port
+from rails.registry import open_rail
+from rails.waived import EXAMINED_AGAINST, WAIVED
+
+_ENOUGH_TO_OPEN: Final[Mapping[str, Mapping[str, str]]] = {
+    "simulated": {"url": "http://127.0.0.1:8081"},
+    "stripe": {"key": "sk_test_none"},
+}
+
+
+def rails_page() -> str:
+    """Every registered rail: its capabilities, what it is examined against, the rows it is let off."""
+    introduction = (
+        "A rail declares what it can do, and processes read that, never its name. Every rail passes the same contract "
+        "test within what it declares; a row that what stands for the rail there cannot do is waived by name. A waived "
+        "row is run all the same and must fail, so that no waiver outlives its reason."
+    )
+    capabilities = {name: _capabilities(name) for name in EXAMINED_AGAINST}
+    rows = [
+        (code(field.name), *(_value(field.name, told[field.name]) for told in capabilities.values()))
+        for field in dataclasses.fields(port.Capabilities)
+    ]
+    meanings = [(code(name), meaning) for name, meaning in _meanings()]
+    parts = ["## Capabilities", table(("capability", *map(code, capabilities)), rows)]
+    parts += ["## What the capabilities mean", table(("capability", "meaning"), meanings)]
+    parts += ["## Examined against", table(("rail", "by"), [(code(n), by) for n, by in EXAMINED_AGAINST.items()])]
+    waived = [(code(rail), _sentence(row), reason) for rail, rows in WAIVED.items() for row, reason in rows.items()]
+    return page("Rails", introduction, *parts, "## Waived", table(("rail", "row of the contract", "why"), waived))
+
+
+def _capabilities(name: str) -> dict[str, Any]:
+    rail = open_rail(name, _ENOUGH_TO_OPEN.get(name, {}))
+    try:
+        return {field.name: getattr(rail.capabilities, field.name) for field in dataclasses.fields(rail.capabilities)}
+    finally:
+        rail.close()
+
+
+def _value(name: str, value: Any) -> str:
+    match value:
+        case bool():
+            return "yes" if value else ""
+        case None:
+            return "all" if name == "currencies" else "for ever"
+        case float():
+            return f"{value:g}"
+    return codes(sorted(value))
+
+
+def _meanings() -> Iterator[tuple[str, str]]:
+    """The text below each field: Python keeps it in the source only."""
+    source = inspect.getsource(port.Capabilities)
+    yield from re.findall(r'^    (\w+): [^\n]+\n    """(.*?)"""', source, flags=re.MULTILINE | re.DOTALL)
+
+
+def _sentence(row: str) -> str:
+    name, _, value = row.removeprefix("test_").partition("[")
+    return name.replace("_", " ") + (f" ({value.removesuffix(']').replace('_', ' ')})" if value else "")
