@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -44,10 +45,12 @@ def wait_until(true: Callable[[], bool], what: str) -> None:
 class RunningCopy:
     """`daybook run` on a home of its own, with its embedded PostgreSQL; use it as a context.
 
-    Between `stop` and `start` other `settings` may be given, as by an operator who changes a variable.
+    Between `stop` and `start` other `settings` may be given, as by an operator who changes a variable. What all
+    processes log goes into the file `log`, else to where the test's own goes.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, log: Path | None = None) -> None:
+        self._log = log
         api_port, simulator_port = free_ports(2)
         self._directory = directory
         self.settings = Settings(home=directory / "home", api_port=api_port, simulator_port=simulator_port)
@@ -90,13 +93,15 @@ class RunningCopy:
 
     def start(self) -> None:
         """Start the supervisor and wait until it says that everything is ready."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "daybook", "run", "--json"],
-            stdout=subprocess.PIPE,
-            env=child_environment(self.settings),
-            cwd=self._directory,
-            text=True,
-        )
+        with contextlib.nullcontext() if self._log is None else self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "daybook", "run", "--json"],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=child_environment(self.settings),
+                cwd=self._directory,
+                text=True,
+            )
         assert self._process.stdout is not None
         told = self._process.stdout.readline()
         assert told, f"daybook run ended with {self._process.wait(PATIENCE_S)} before it was ready"
