@@ -7,7 +7,7 @@ Waiting is no doubt: the rail is asked whenever the timer says so, and only a ch
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from domain.attempts import Attempt
 from domain.payment_order import PaymentOrder
 from domain.ports import Clock
 from payments import outcomes
-from payments.ladder import next_inquiry, used_up
+from payments.ladder import STEPS, next_inquiry, used_up
 from payments.outcomes import UNDECIDED
 from rails.port import (
     ActionRequired,
@@ -46,6 +46,11 @@ def due_inquiry(attempt: Attempt, now: datetime) -> bool:
     if due is None and attempt.doubted_at is not None:
         due = next_inquiry(0, attempt.doubted_at)
     return due is None or due <= now
+
+
+def _has_lasted(attempt: Attempt, now: datetime) -> bool:
+    """Whether a doubt is older than the whole ladder is long."""
+    return attempt.doubted_at is not None and now - attempt.doubted_at > sum(STEPS, timedelta())
 
 
 class Inquiries:
@@ -83,10 +88,15 @@ class Inquiries:
 
     def undecided(self, book: int, order: PaymentOrder, attempt: Attempt, reply: RailReply) -> None:
         """Keep that a doubt was asked about in vain, when it is asked again, and that people must know once it is the
-        last step."""
+        last step. A rail that could not be asked has not been: that is no step, however long it lasts."""
+        if isinstance(reply, NotSent) and not _has_lasted(attempt, self._clock.now()):
+            return
 
         def outcome(fresh: PaymentOrder) -> None:
             now, known = self._clock.now(), fresh.attempt(attempt.number)
+            if isinstance(reply, NotSent):
+                fresh.escalate(attempt=known.number, at=now)
+                return
             answer = "not_found" if isinstance(reply, NotFound) else "unknown"
             at = next_inquiry(known.inquiries + 1, now)
             reason = outcomes.reason_of(reply)

@@ -120,9 +120,11 @@ def test_a_rail_that_goes_away_between_start_and_answer_leaves_a_doubt(away_shop
     away_shop.log.save(order, book=BOOK)
     order = advance(away_shop, order)
     assert order.status == "unknown"
-    away_shop.clock.pass_(STEPS[0])
-    assert advance(away_shop, order).status == "unknown"
-    assert away_shop.topics()[-1] == "attempt-inquired"
+    order = let_pass(away_shop, order, 7 * HOUR, HOUR)
+    assert asked(away_shop, order) == [], "a rail that could not be asked has not been"
+    order = let_pass(away_shop, order, 5 * HOUR, HOUR)
+    assert (order.status, order.attempts[0].escalated) == ("unknown", True)
+    assert away_shop.topics().count("doubt-escalated") == 1
 
 
 def test_an_order_that_nobody_could_be_asked_for_can_be_cancelled(away_shop: Shop) -> None:
