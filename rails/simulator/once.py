@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from rails.simulator.magic import FAILURES
 from rails.simulator.problem import Problem
-from rails.simulator.psp.requests import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rails.simulator.psp.requests import Operation
     from rails.simulator.store import Store
 
 
@@ -43,7 +43,7 @@ def once(
     store: Store,
     key: str,
     target: str,
-    request: Operation,
+    request: Any,
     amount_minor: Callable[[], int],
     effect: Callable[[], Effect],
 ) -> Outcome:
@@ -66,6 +66,15 @@ def once(
         done = effect()
         connection.execute("insert into replies values (?, ?, ?, ?)", (key, mark, done.status, done.body))
         return Outcome(done.status, done.body, failure=failure, twisted=done.twisted)
+
+
+def fingerprint(target: str, request: Any) -> bytes:
+    """Tells two requests apart that came with one key; the target is part of it, the order of the members is not.
+
+    A member that was left out counts as not being there, so that a new one does not make strangers of old requests.
+    """
+    members = {name: value for name, value in asdict(request).items() if value is not None}
+    return hashlib.sha256(f"{target}\n{json.dumps(members, sort_keys=True)}".encode()).digest()
 
 
 def refused(problem: Problem) -> Effect:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from rails.simulator.bank.accounts import Accounts
+    from rails.simulator.bank.requests import Transfer
     from rails.simulator.clock import Clock
     from rails.simulator.once import Outcome
-    from rails.simulator.psp.requests import Transfer
     from rails.simulator.store import Store
 
 PROVIDER: Final = "Simulated Payments"

@@ -18,7 +18,7 @@ PAYMENTS: Final = (
     "case when status in ('declined', 'requires_action') then 0 else amount_minor end as authorised_minor, "
     "captured_minor, released_minor, 0 as refunded_minor, "
     "case when status = 'authorised' then amount_minor - captured_minor else 0 end as held_minor, "
-    "cost_minor as fee_minor, decline_code, decline_class, late_at is not null as late, created_at "
+    "cost_minor as fee_minor, decline_code, decline_class, late_at, created_at "
     "from authorisations where id > ?1 and (?2 is null or order_id = ?2) order by id limit ?3"
 )
 
@@ -30,5 +30,4 @@ def totals(store: Store) -> dict[str, dict[str, int]]:
 
 def payments(store: Store, order_id: str | None, after: str, limit: int) -> list[dict[str, Any]]:
     """A row for every attempt there ever was, by id: a customer charged twice for one order is two rows."""
-    rows = store.rows(PAYMENTS, after, order_id, limit)
-    return [{**row, "late": bool(row["late"])} for row in rows]
+    return store.rows(PAYMENTS, after, order_id, limit)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from rails.simulator.fields import Body
 
 GREATEST_URL: Final = 2_000
+HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +44,6 @@ class Void:
     """Body of POST /v1/authorisations/{id}/voids: an empty object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """Body of POST /bank/v1/transfers: what a customer fills in at the bank."""
-
-    creditor_iban: str
-    amount_minor: int
-    currency: str
-    debtor_name: str
-    debtor_iban: str | None
-    end_to_end_id: str
-    remittance: str | None
-
-
-Operation = Authorisation | Capture | Void | Transfer
-
-
 def read_authorisation(body: Body) -> Authorisation:
     """Raises `Problem` 400 that names the field."""
     required = ("order_id", "attempt", "amount_minor", "currency", "payment_token", "capture")
@@ -87,15 +71,6 @@ def read_void(body: Body) -> Void:
     return Void()
 
 
-def fingerprint(target: str, request: Operation) -> bytes:
-    """Tells two requests apart that came with one key; the target is part of it, the order of the members is not.
-
-    A member that was left out counts as not being there, so that a new one does not make strangers of old requests.
-    """
-    members = {name: value for name, value in asdict(request).items() if value is not None}
-    return hashlib.sha256(f"{target}\n{json.dumps(members, sort_keys=True)}".encode()).digest()
-
-
 def _web_address(body: Body, field: str) -> str | None:
     """It goes into a page and into a header, so it must be nothing but an address."""
     value = fields.optional_text(body, field, GREATEST_URL)
@@ -103,8 +78,12 @@ def _web_address(body: Body, field: str) -> str | None:
         return None
     try:
         url = urlsplit(value)
-        is_address = url.scheme in ("http", "https") and bool(url.hostname) and bool(fields.VISIBLE.fullmatch(value))
-        is_address = is_address and (url.port is None or url.port > 0)
+        is_address = (
+            url.scheme in ("http", "https")
+            and HOST.fullmatch(url.netloc) is not None
+            and fields.VISIBLE.fullmatch(value) is not None
+            and (url.port is None or url.port > 0)
+        )
     except ValueError:
         is_address = False
     if not is_address:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from rails.simulator import fields
 from rails.simulator.bank.fates import FATES
-from rails.simulator.bank.iban import is_iban
-from rails.simulator.problem import invalid
-from rails.simulator.psp.requests import Transfer
+from rails.simulator.bank.requests import read_transfer
 from rails.simulator.web.call import Answer, as_json, of_outcome
 from rails.simulator.web.wire import Reply
 
 if TYPE_CHECKING:
-    from rails.simulator.fields import Body
     from rails.simulator.web.call import Call
 
 XML: Final = "application/xml"
@@ -39,7 +35,7 @@ def direct_debits(call: Call) -> Answer:
 
 def transfer(call: Call) -> Answer:
     """POST /bank/v1/transfers."""
-    return of_outcome(call.books.bookings.transfer(call.key, _read_transfer(call.body)))
+    return of_outcome(call.books.bookings.transfer(call.key, read_transfer(call.body)))
 
 
 def accounts(call: Call) -> Answer:
@@ -88,30 +84,12 @@ def notifications(call: Call) -> Answer:
 def accounts_with_a_fate(_: Call) -> Answer:
     """GET /bank/v1/test-accounts: the debtors that do not simply pay."""
     rows = [
-        {"iban": iban, "outcome": "rejected" if fate.days is None else "returned", "reason": fate.reason,
-         "after": None if fate.days is None else timedelta(days=fate.days).days}
+        {
+            "iban": iban,
+            "outcome": "rejected" if fate.days is None else "returned",
+            "reason": fate.reason,
+            "after_days": fate.days,
+        }
         for iban, fate in FATES.items()
-    ]  # fmt: skip
+    ]
     return as_json({"test_accounts": rows})
-
-
-def _read_transfer(body: Body) -> Transfer:
-    fields.only(
-        body, "creditor_iban", "amount_minor", "currency", "debtor_name", "debtor_iban", "end_to_end_id", "remittance"
-    )
-    return Transfer(
-        creditor_iban=_iban(body, "creditor_iban"),
-        amount_minor=fields.integer(body, "amount_minor"),
-        currency=fields.currency(body),
-        debtor_name=fields.text(body, "debtor_name", 70),
-        debtor_iban=_iban(body, "debtor_iban") if body.get("debtor_iban") is not None else None,
-        end_to_end_id=fields.optional_text(body, "end_to_end_id", 35) or "NOTPROVIDED",
-        remittance=fields.optional_text(body, "remittance", 140),
-    )
-
-
-def _iban(body: Body, field: str) -> str:
-    value = fields.text(body, field)
-    if not is_iban(value):
-        raise invalid(field, "must be an IBAN with right check digits, without spaces")
-    return value

@@ -48,7 +48,7 @@ def protection(row: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     shop = ""
     if row["return_url"]:
         url = urlsplit(row["return_url"])
-        shop = f" {url.scheme}://{url.netloc.rpartition('@')[2]}"
+        shop = f" {url.scheme}://{url.netloc}"
     policy = f"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'{shop}; frame-ancestors 'none'"
     return (("Content-Security-Policy", policy), ("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"))
 
