@@ -26,7 +26,7 @@ from payments.process import TOPICS, PaymentProcess
 from projections.queries import Queries
 from projections.queries.reading import Reader
 from projections.registry import views
-from rails.port import Rail
+from rails.guarded import GuardedRail, guarded
 from rails.registry import FACTORIES, open_rail
 from replay.machine import ViewMachine
 from replay.past import PastViews
@@ -91,8 +91,8 @@ def recorder_of(log: EventLog) -> PostgresRecorder:
     return recorder
 
 
-def rails(settings: Settings) -> dict[str, Rail]:
-    """Every rail that has what it needs to be opened. Opening calls nobody."""
+def rails(settings: Settings) -> dict[str, GuardedRail]:
+    """Every rail that has what it needs to be opened, with its guard. Opening calls nobody."""
     read_timeout = str(settings.rail_timeout_s)
     options: dict[str, dict[str, str]] = {
         "recorded": {},
@@ -101,7 +101,7 @@ def rails(settings: Settings) -> dict[str, Rail]:
     if settings.stripe_key is not None:
         key = settings.stripe_key.get_secret_value()
         options["stripe"] = {"key": key, "url": settings.stripe_url, "read_timeout": read_timeout}
-    return {name: open_rail(name, given) for name, given in options.items()}
+    return guarded({name: open_rail(name, given) for name, given in options.items()})
 
 
 @contextmanager
@@ -123,9 +123,7 @@ def view_machine(log: EventLog, names: Sequence[str] = ()) -> ViewMachine:
 def payment_process(log: EventLog, attempts: Attempts) -> PaymentProcess:
     """The process that lets rails do what orders ask for."""
     recorder = recorder_of(log)
-    return PaymentProcess(
-        recorder, lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS), attempts.advance
-    )
+    return PaymentProcess(recorder, lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS), attempts)
 
 
 def due_poller(log: EventLog, process: PaymentProcess, ledger: LedgerClient) -> DuePoller:

@@ -121,7 +121,8 @@ def payments(settings: Settings, stop: threading.Event) -> None:
             event_log(settings, [PaymentOrder.TOPIC]) as log,
             closing(LedgerClient(settings.engine_socket, connect_timeout=TIMERS_CONNECT_TIMEOUT_S)) as ledger,
         ):
-            process = payment_process(log, Attempts(log, opened, SystemClock()))
+            attempts = Attempts(log, opened, SystemClock(), lambda name: opened[name].why_not())
+            process = payment_process(log, attempts)
             poller = due_poller(log, process, ledger)
             timers = threading.Thread(target=poller.run, args=(stop, settings.timer_interval_s), name="timers")
             timers.start()

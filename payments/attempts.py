@@ -65,6 +65,11 @@ class Attempts:
         self._why_not = why_not
         self._inquiries = Inquiries(clock, self._keep, self._ask_to_authorise)
 
+    def lane(self, stream_id: UUID) -> str:
+        """The rail that an order is at, or wants; "none" for one that has none."""
+        order: PaymentOrder = self._log.repository.get(stream_id)
+        return order.attempts[-1].rail if order.attempts else order.rail or "none"
+
     def advance(self, book: int, stream_id: UUID) -> bool:
         """Do all that the order's state asks for now. False = an outcome could not be written; call again later."""
         for _ in range(STEPS):

@@ -1,9 +1,9 @@
 """The payment process: follows order events and lets the rails do what orders ask for.
 
 An event only says *look at this order*; what is done is decided by the order's folded state (`payments.attempts`). So
-an event that is seen twice, or again after a crash, is harmless. Rails are called by a bounded pool, one call per order
-at a time. The checkpoint is the highest position below which all work is finished: after SIGKILL everything above it is
-looked at again.
+an event that is seen twice, or again after a crash, is harmless. Each rail is called by a bounded pool of its own, one
+call per order at a time. The checkpoint is the highest position below which all work is finished: after SIGKILL
+everything above it is looked at again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol
 from uuid import UUID
@@ -23,6 +22,7 @@ from eventsourcing.persistence import IntegrityError, Tracking
 from eventlog.errors import LogUnavailable
 from eventlog.follower import Follower
 from eventlog.recorded import Recorded
+from payments.lanes import CALLS, SORTING, Lanes
 
 NAME = "payments"
 CREATED = "payment-order.created.v1"
@@ -32,8 +32,8 @@ TOPICS = (
     "payment-order.capture-requested.v1",
     "payment-order.void-requested.v1",
 )
-WORKERS = 16
-IN_FLIGHT = 1_000
+IN_FLIGHT = 20_000
+"""Orders that are taken up and not done: what comes to one rail while it hangs must not fill it for the others."""
 CHECKPOINT_SECONDS = 0.25
 RETRY_SECONDS = 2.0
 
@@ -48,8 +48,16 @@ class Checkpoints(Protocol):
     def max_tracking_id(self, application_name: str) -> int | None: ...
 
 
-Advance = Callable[[int, UUID], bool]
-"""Does what the order (book, stream) asks for; False = look again later, its outcome could not be written down."""
+class Advances(Protocol):
+    """What is done for an order, by its book and stream; `payments.attempts` does it."""
+
+    def lane(self, stream_id: UUID) -> str:
+        """The rail that the order is at, or wants."""
+        ...
+
+    def advance(self, book: int, stream_id: UUID) -> bool:
+        """Does what the order asks for; False = look again later, its outcome could not be written down."""
+        ...
 
 
 class Unfinished:
@@ -89,24 +97,25 @@ class _Created(msgspec.Struct):
 _read_created = msgspec.json.Decoder(_Created).decode
 
 
-def _asks_a_rail(row: Recorded) -> bool:
-    """Whether an order may want something of a rail; one that was created without a rail waits for nobody here."""
-    return row.topic != CREATED or _read_created(row.state).rail is not None
+def _lane(row: Recorded) -> str | None:
+    """The lane that an event belongs to; None for an order that was created without a rail and waits for nobody."""
+    return SORTING if row.topic != CREATED else _read_created(row.state).rail
 
 
 class PaymentProcess:
-    """Runs `advance` for every order that an event names; see the module for what it promises."""
+    """Advances every order that an event names; see the module for what it promises."""
 
     def __init__(
-        self, checkpoints: Checkpoints, follower: Callable[[int], Follower], advance: Advance, workers: int = WORKERS
+        self, checkpoints: Checkpoints, follower: Callable[[int], Follower], orders: Advances, calls: int = CALLS
     ) -> None:
+        """`calls` is how many orders of one rail are worked on at once."""
         self._checkpoints = checkpoints
-        self._advance = advance
+        self._orders = orders
         start = checkpoints.max_tracking_id(NAME) or 0
         self._written = start
         self._unfinished = Unfinished(start)
         self._follower = follower(start)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="rail")
+        self._lanes = Lanes(calls)
         self._lock = threading.Condition()
         self._waiting: dict[UUID, list[int]] = {}
         self._later: list[tuple[float, int, UUID]] = []
@@ -138,8 +147,9 @@ class PaymentProcess:
                 return 0
         rows = self._follower.next_batch(timeout)
         for row in rows:
-            if _asks_a_rail(row):
-                self._take(row)
+            lane = _lane(row)
+            if lane is not None:
+                self._take(row, lane)
         with self._lock:
             self._unfinished.passed(self._follower.position)
         self.write_checkpoint()
@@ -152,7 +162,7 @@ class PaymentProcess:
             if stream_id in self._waiting or len(self._waiting) >= IN_FLIGHT:
                 return False
             self._waiting[stream_id] = []
-        self._pool.submit(self._work, book, stream_id)
+        self._lanes.submit(SORTING, self._sort, book, stream_id)
         return False
 
     def settle(self, timeout: float = 30.0) -> bool:
@@ -176,20 +186,29 @@ class PaymentProcess:
     def close(self) -> None:
         """Finish the calls under way, start none of the waiting ones, keep the checkpoint."""
         self._stopping.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._lanes.close()
         try:
             self.write_checkpoint()
         except LogUnavailable as unavailable:
             log.warning("payments.checkpoint_not_kept", reason=str(unavailable))
 
-    def _take(self, row: Recorded) -> None:
+    def _take(self, row: Recorded, lane: str) -> None:
         with self._lock:
             self._unfinished.begin(row.position)
             if row.stream_id in self._waiting:  # its call is under way or queued: looked at again when that is over
                 self._waiting[row.stream_id].append(row.position)
                 return
             self._waiting[row.stream_id] = [row.position]
-        self._pool.submit(self._work, row.book, row.stream_id)
+        self._lanes.submit(lane, self._work if lane else self._sort, row.book, row.stream_id)
+
+    def _sort(self, book: int, stream_id: UUID) -> None:
+        """Into its rail's lane; where that cannot be told now, later."""
+        try:
+            self._lanes.submit(self._orders.lane(stream_id), self._work, book, stream_id)
+        except Exception:  # as in `_attempt`
+            log.exception("payments.advance_failed", stream_id=str(stream_id))
+            with self._lock:
+                self._later.append((time.monotonic() + RETRY_SECONDS, book, stream_id))
 
     def _work(self, book: int, stream_id: UUID) -> None:
         """Advance one order until no event asks for more; one that fails waits for its turn without a thread."""
@@ -216,11 +235,11 @@ class PaymentProcess:
             due = [entry for entry in self._later if entry[0] <= now]
             self._later = [entry for entry in self._later if entry[0] > now]
         for _, book, stream_id in due:
-            self._pool.submit(self._work, book, stream_id)
+            self._lanes.submit(SORTING, self._sort, book, stream_id)
 
     def _attempt(self, book: int, stream_id: UUID) -> bool:
         try:
-            return self._advance(book, stream_id)
+            return self._orders.advance(book, stream_id)
         except LogUnavailable as unavailable:
             log.warning("payments.log_unavailable", stream_id=str(stream_id), reason=str(unavailable))
         except Exception:  # one order that cannot be advanced must neither stop the others nor pass as finished

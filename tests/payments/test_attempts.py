@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+import threading
+from collections.abc import Callable, Mapping
+from uuid import UUID, uuid4
 
 import pytest
 from eventsourcing.persistence import Tracking
 
 from domain.payment_order import PaymentOrder
 from eventlog.follower import Follower
+from eventlog.memory import MemoryRecorder
 from payments.commands import CancelOrder, CaptureOrder
 from payments.ladder import STEPS
 from payments.process import NAME, TOPICS, PaymentProcess, Unfinished
@@ -122,14 +125,27 @@ def test_an_attempt_cut_off_after_the_call_is_not_charged_twice(rail_shop: Shop)
     assert (order.captured_minor, order.attempts[0].rail_reference) == (10_000, charged.rail_reference)
 
 
+class Orders:
+    """Orders for which a test says what is done; `lanes` are their rails."""
+
+    def __init__(self, advance: Callable[[int, UUID], bool], lanes: Mapping[UUID, str] | None = None) -> None:
+        self._advance, self._lanes = advance, lanes or {}
+
+    def lane(self, stream_id: UUID) -> str:
+        return self._lanes.get(stream_id, "simulated")
+
+    def advance(self, book: int, stream_id: UUID) -> bool:
+        return self._advance(book, stream_id)
+
+
 def test_the_process_pays_what_the_log_asks_for_and_its_checkpoint_passes_it(rail_shop: Shop) -> None:
     orders = [place(rail_shop) for _ in range(8)]
     recorder = rail_shop.recorder
     process = PaymentProcess(
         recorder,
         lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS),
-        rail_shop.attempts.advance,
-        workers=4,
+        rail_shop.attempts,
+        calls=4,
     )
     seen = recorder.horizon.last
     try:
@@ -156,8 +172,8 @@ def test_an_order_that_cannot_be_advanced_holds_the_checkpoint_but_not_the_other
     process = PaymentProcess(
         recorder,
         lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS),
-        advance_all_but_the_first,
-        workers=1,
+        Orders(advance_all_but_the_first),
+        calls=1,
     )
     process.step(5.0)
     assert not process.settle(0.5)
@@ -171,8 +187,8 @@ def test_a_checkpoint_that_was_kept_though_its_answer_was_lost_is_no_trouble(rai
     process = PaymentProcess(
         recorder,
         lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS),
-        lambda *_: True,
-        workers=1,
+        Orders(lambda *_: True),
+        calls=1,
     )
     rail_shop.checkout.create_order(rail_shop.body(rail="simulated", payment_token=TOKEN))
     recorder.insert_tracking(Tracking(NAME, recorder.horizon.last))
@@ -182,6 +198,32 @@ def test_a_checkpoint_that_was_kept_though_its_answer_was_lost_is_no_trouble(rai
     assert recorder.max_tracking_id(NAME) == recorder.horizon.last
 
 
+def test_a_rail_that_hangs_keeps_only_its_own_orders_waiting(rail_shop: Shop) -> None:
+    orders = [place(rail_shop) for _ in range(12)]
+    lanes = {order.id: "hangs" if number % 2 else "answers" for number, order in enumerate(orders)}
+    hangs, done = threading.Event(), threading.Semaphore(0)
+
+    def advance_or_hang(book: int, stream_id: UUID) -> bool:
+        if lanes[stream_id] == "hangs":
+            assert hangs.wait(30)
+        done.release()
+        return True
+
+    recorder = rail_shop.recorder
+    process = PaymentProcess(recorder, follower_of(recorder), Orders(advance_or_hang, lanes), calls=2)
+    for order in orders:
+        assert not process.look(BOOK, order.id)
+    assert all(done.acquire(timeout=10) for _ in range(6)), "the other rail's orders go on"
+    assert not done.acquire(blocking=False)
+    hangs.set()
+    assert all(done.acquire(timeout=10) for _ in range(6))
+    process.close()
+
+
+def follower_of(recorder: MemoryRecorder) -> Callable[[int], Follower]:
+    return lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS)
+
+
 def test_an_order_that_no_rail_is_asked_about_is_passed_over(shop: Shop) -> None:
     shop.checkout.create_order(shop.body())
     recorder = shop.recorder
@@ -189,8 +231,8 @@ def test_an_order_that_no_rail_is_asked_about_is_passed_over(shop: Shop) -> None
     process = PaymentProcess(
         recorder,
         lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS),
-        lambda _, stream_id: bool(looked_at.append(stream_id)),
-        workers=1,
+        Orders(lambda _, stream_id: bool(looked_at.append(stream_id))),
+        calls=1,
     )
     process.step(5.0)
     assert process.settle()
