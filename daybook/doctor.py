@@ -1,4 +1,5 @@
-"""Findings about the database under the books: what would lose money or history, said before it happens."""
+"""Findings about the database under the books, and about the keys of the people in them: what would lose money, history
+or what may still be read, said before it happens."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ import psycopg
 import psycopg.errors
 
 from daybook.migrate import LogAboveHorizon, check_horizon, pending
+from domain.sealed import KeysUnavailable
+from eventlog.sealing.keys import KeyStore
 
 SUPPORTED = range(15, 19)
 # Settings whose other values lose acknowledged events in a crash, or hide a damaged page.
@@ -42,6 +45,15 @@ def examine(database_url: str) -> tuple[Verdict, list[Finding]]:
     except psycopg.OperationalError as problem:
         return "unreachable", [Finding("connection", False, str(problem).strip())]
     return ("healthy" if all(finding.ok for finding in findings) else "unhealthy"), findings
+
+
+def examine_keys(store: KeyStore) -> Finding:
+    """Whether personal data can be sealed and opened. A store that is not there yet is none that is lost."""
+    try:
+        version = store.check()
+    except KeysUnavailable as problem:
+        return Finding("keys", False, str(problem))
+    return Finding("keys", True, "nothing was sealed yet" if version is None else f"master key {version}")
 
 
 def _version(connection: psycopg.Connection[tuple[object, ...]]) -> Finding:

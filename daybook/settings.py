@@ -97,7 +97,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _keys_are_apart(self) -> Self:
-        for name, path in (("key_store", self.key_store_file), ("master_keys", self.master_keys_file)):
+        files = {"DAYBOOK_KEY_STORE": self.key_store_file, "DAYBOOK_MASTER_KEYS": self.master_keys_file}
+        for name, path in files.items():
             if path.resolve().is_relative_to(self.postgres_directory.resolve()):
                 raise ValueError(
                     f"{name} lies in the database's directory, and so in its backups; choose another place"

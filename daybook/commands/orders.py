@@ -155,6 +155,7 @@ def _facts(order: PaymentOrder) -> dict[str, Any]:
         "held_minor": order.held_minor,
         "merchant_id": order.merchant_id,
         "reference": order.reference,
+        "payer": None if order.payer is None else order.payer.subject,
         "created_at": order.created_on.astimezone(UTC).isoformat(),
         "splits": [{"seller_id": due.seller_id, "amount_minor": due.amount_minor} for due in order.due],
         "attempts": [

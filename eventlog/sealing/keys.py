@@ -76,6 +76,11 @@ class KeyStore(Protocol):
         meanwhile; one that was cut off is finished by the next."""
         ...
 
+    def check(self) -> int | None:
+        """The version of the current master key, after a look at whether the store and its keys are fit for use; None
+        while nothing was ever sealed."""
+        ...
+
     def close(self) -> None:
         """Let go of files."""
         ...

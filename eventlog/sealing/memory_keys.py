@@ -73,5 +73,9 @@ class MemoryKeyStore:
             heard(len(kept))
             return Rotation(self._master, len(kept), False)
 
+    def check(self) -> int | None:
+        """See KeyStore."""
+        return self._master if self._states else None
+
     def close(self) -> None:
         """Nothing is open."""

@@ -115,6 +115,19 @@ class SqliteKeyStore:
             self._overwrite_journal(connection)
         return Rotation(version, count, resumed)
 
+    def check(self) -> int | None:
+        """See KeyStore."""
+        with self._connection() as connection:
+            if connection is None:
+                return None
+            (master,) = connection.execute("select master from store").fetchone()
+            if master not in self._master_keys.versions():
+                raise KeysUnavailable(f"{self._master_keys.path} has not the current master key, version {master}")
+            some = "select book, subject, key_id, master, wrapped from data_keys where wrapped is not null limit 1"
+            for row in connection.execute(some).fetchall():
+                self._unwrap(*row)
+            return int(master)
+
     def close(self) -> None:
         """See KeyStore."""
         with self._lock:

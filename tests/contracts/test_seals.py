@@ -190,6 +190,14 @@ def test_after_a_rotation_everything_opens_as_before_and_the_erased_stays_erased
     assert keys.store.rotate().master == 3
 
 
+def test_a_store_tells_which_master_key_is_the_current_one_once_there_is_one(keys: Keys, seals: KeyedSeals) -> None:
+    assert keys.store.check() is None
+    seals.seal(ANNA, PLACE, TEXT)
+    assert keys.another().check() == 1
+    keys.store.rotate()
+    assert keys.another().check() == 2
+
+
 def test_of_many_who_seal_for_a_new_subject_at_once_all_use_one_key(keys: Keys) -> None:
     doors = [KeyedSeals(keys.another()) for _ in range(8)]
     at_once = threading.Barrier(len(doors))

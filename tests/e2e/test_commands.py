@@ -89,6 +89,7 @@ def test_doctor_finds_nothing_wrong_with_a_migrated_database(tmp_path: Path, dat
         "data_checksums",
         "migrations",
         "horizon",
+        "keys",
     }
     assert (report["verdict"], done.returncode) == ("healthy", 0)
 

@@ -87,7 +87,7 @@ def test_a_lost_or_wrong_file_of_master_keys_is_said_and_never_made_anew(tmp_pat
     else:
         path.write_bytes((tmp_path / "other/keys/master-keys.json").read_bytes() if damage != "empty" else b"")
     with closing(sqlite_store(tmp_path)) as store:
-        for act in (lambda: store.known_key(1, ANNA), store.rotate):
+        for act in (lambda: store.known_key(1, ANNA), store.rotate, store.check):
             with pytest.raises(KeysUnavailable):
                 act()
         if damage == "gone":
