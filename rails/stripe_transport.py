@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
+import msgspec
 import stripe
 
 if TYPE_CHECKING:
@@ -31,17 +32,28 @@ class Transport(stripe.HTTPClient):
     def request(  # type: ignore[override]  # the SDK's own clients give bytes where it promises text
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_: Any
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        """One request. Raises the SDK's `APIConnectionError` when no whole reply came."""
+        """One request. Raises the SDK's `APIConnectionError` when no whole reply came, and its `APIError` for a reply
+        that is no object of Stripe's, over which the SDK itself would stumble."""
         try:
             response = self._client.request(method, url, headers=headers, content=post_data)
         except httpx.HTTPError as error:
             failed: Callable[[str], stripe.APIConnectionError] = stripe.APIConnectionError
             raise failed(type(error).__name__) from error
+        if not _is_stripes(response):
+            raise stripe.APIError("not a reply of Stripe's", http_status=response.status_code)
         return response.content, response.status_code, response.headers
 
     def close(self) -> None:
         """Closes the connections."""
         self._client.close()
+
+
+def _is_stripes(response: httpx.Response) -> bool:
+    try:
+        body = msgspec.json.decode(response.content)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return isinstance(body, dict) and (response.is_success or isinstance(body.get("error"), dict))
 
 
 def was_never_sent(error: stripe.APIConnectionError) -> bool:
