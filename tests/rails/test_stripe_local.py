@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 REQUEST = AuthoriseRequest("order-1", 1, "attempt-1", 10_000, "EUR", "pm_card_visa", capture=False)
 
+DECLINED_CARD, NO_CARD = "pm_card_chargeCustomerFail", "pm_none"
+
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[LocalStripe]:
@@ -65,14 +67,14 @@ def test_a_payment_says_at_stripe_which_order_and_attempt_it_is_of(stripe: Local
 
 
 def test_a_declined_card_leaves_a_payment_that_took_nothing(stripe: LocalStripe, rail: Rail) -> None:
-    declined = rail.authorise(replace(REQUEST, payment_token="pm_card_chargeCustomerFail"))  # noqa: S106
+    declined = rail.authorise(replace(REQUEST, payment_token=DECLINED_CARD))
     assert declined == Declined("card_declined", "soft")
     assert [payment["status"] for payment in stripe.payments()] == ["requires_payment_method"]
     assert set(stripe.totals().values()) == {0}
 
 
 def test_a_card_that_does_not_exist_is_refused_and_makes_nothing(stripe: LocalStripe, rail: Rail) -> None:
-    assert rail.authorise(replace(REQUEST, payment_token="pm_none")) == Declined("invalid_request", "hard")  # noqa: S106
+    assert rail.authorise(replace(REQUEST, payment_token=NO_CARD)) == Declined("invalid_request", "hard")
     assert stripe.payments() == []
 
 
