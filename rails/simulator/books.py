@@ -80,7 +80,12 @@ class Books:
             for setting, body in kept.items():
                 if body is not None:
                     self.store.keep_setting(setting, body)
+        self.reload()
+        self.days.start_anew()
+
+    def reload(self) -> None:
+        """Know again what the file says: something that was set has not been written down after all."""
         self.clock.load()
         self.terms.load()
         self.plan.load()
-        self.days.start_anew()
+        self.days.look_again()

@@ -68,6 +68,10 @@ class Days:
             self._store.keep_setting(SETTING, self.today.isoformat())
         self._agenda.next = None
 
+    def look_again(self) -> None:
+        """Forget when something is due next."""
+        self._agenda.next = None
+
     def catch_up(self) -> None:
         """Do what is due. Cheap while nothing is."""
         now = self._clock.now()

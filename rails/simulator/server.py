@@ -107,6 +107,7 @@ class Simulator:
             self.books.store.commit()
         except (sqlite3.Error, GroupLost):
             LOG.exception("%d requests could not be written down", len(told))
+            self.books.reload()
             problem = of_problem(Problem(500, "server_error", "nothing was done: see the simulator's log"))
             told = [(connection, problem, None) for connection, _, _ in told]
         for connection, reply, fault in told:

@@ -186,10 +186,11 @@ class Payments:
         return None
 
     def _void(self, authorisation_id: str) -> Effect:
+        """What waits for its payer can be given up too: nothing is held then, and nobody can confirm it any more."""
         held = self._row(authorisation_id)
-        left = _left(held)
+        left = _left(held) if held["status"] == "authorised" else 0
         decline = DECLINES.get(left)
-        if held["status"] != "authorised":
+        if held["status"] not in ("authorised", "requires_action"):
             return refused(Problem(422, "authorisation_closed", f"the authorisation is {held['status']}", "hard"))
         if decline is not None:
             return refused(Problem(402, decline.code, "the payer's bank refused the void", decline.decline_class))

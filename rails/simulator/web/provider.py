@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from rails.simulator import fields
+from rails.simulator.bank.accounts import USUAL_NAME
 from rails.simulator.problem import Problem
 from rails.simulator.psp.challenges import DECISIONS, way_back
 from rails.simulator.psp.requests import read_authorisation, read_capture, read_void
@@ -120,10 +121,14 @@ def terms(call: Call) -> Answer:
 def change_terms(call: Call) -> Answer:
     """PUT /v1/terms. Accounts named for payouts are opened at once: no payout may find them in another currency."""
     books = call.books
-    with books.store.operation():
-        books.terms.change(call.body)
-        for currency, iban in books.terms.state()["payout_accounts"].items():
-            books.accounts.open(iban, currency, "Merchant", books.days.today)
+    try:
+        with books.store.operation():
+            books.terms.change(call.body)
+            for currency, iban in books.terms.state()["payout_accounts"].items():
+                books.accounts.open(iban, currency, USUAL_NAME, books.days.today)
+    except Problem:
+        books.terms.load()
+        raise
     return terms(call)
 
 

@@ -38,9 +38,9 @@ class Desk:
         sent = {"Idempotency-Key": key or f"key-{next(self.keys)}", **(headers or {})}
         return self.http.post("/v1/authorisations", json={**PAYMENT, **changes}, headers=sent)
 
-    def hold(self, amount_minor: int = 10_000, **changes: Any) -> dict[str, Any]:
+    def hold(self, amount_minor: int = 10_000, key: str | None = None, **changes: Any) -> dict[str, Any]:
         """An authorisation that waits for its capture."""
-        return self.pay(amount_minor=amount_minor, capture=False, **changes).json()
+        return self.pay(key, amount_minor=amount_minor, capture=False, **changes).json()
 
     def capture(
         self,
