@@ -148,6 +148,18 @@ def _views_with(reader: Reader, module: str) -> Iterator[None]:
             process.wait(PATIENCE_S)
 
 
+@contextmanager
+def others_may_read_the_master_keys(reader: Reader) -> Iterator[None]:
+    """Somebody pays whose name is known, and somebody has opened the file to all."""
+    key = (reader.settings.home / "test-api-key").read_text(encoding="ascii").strip()
+    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "79797979-0000-4000-8000-000000000001"}
+    body = {"amount_minor": 700, "currency": "EUR", "merchant_id": SELLER, "payer": {"name": "Bert Example"}}
+    address = f"{reader.settings.api_url}/v1/payment-orders"
+    httpx.post(address, json=body, headers=headers, trust_env=False).raise_for_status()
+    reader.settings.master_keys_file.chmod(0o644)
+    yield
+
+
 def _captured(order_id: str, amount_minor: int, currency: str) -> PaymentOrder:
     """Ten percent is ours."""
     now = datetime.now(UTC)
@@ -210,5 +222,6 @@ SITUATIONS: dict[str, Callable[[Reader], AbstractContextManager[None]]] = {
     "operating/horizon-stalls.md": a_writer_is_stuck,
     "operating/suspense.md": a_rail_took_money_late,
     "operating/outcome-unknown.md": an_outcome_is_unknown,
+    "operating/keys-unavailable.md": others_may_read_the_master_keys,
 }
 """By page, below docs/."""
