@@ -42,6 +42,7 @@ def configure_logging(level: str, role: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # One line per call to a rail is the rail adapter's to write, with the fields that matter.
-    for noisy in ("httpx", "httpcore", "yoyo"):
+    # One line per call to a rail is the rail adapter's to write, with the fields that matter. Stripe's SDK would write
+    # whole replies, and with them who paid.
+    for noisy in ("httpx", "httpcore", "stripe", "yoyo"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

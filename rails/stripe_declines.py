@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from rails.port import DeclineClass
 
 _HARD: Final = """
-    authentication_not_supported card_not_supported currency_not_supported do_not_try_again duplicate_transaction
-    expired_card fraudulent highest_risk_level incorrect_number invalid_account invalid_expiry_month
-    invalid_expiry_year invalid_number live_mode_test_card lost_card merchant_blacklist
-    new_account_information_available not_permitted pickup_card previously_declined_do_not_retry restricted_card
+    card_not_supported currency_not_supported do_not_try_again duplicate_transaction expired_card fraudulent
+    incorrect_number invalid_account invalid_expiry_month invalid_expiry_year invalid_number live_mode_test_card
+    lost_card merchant_blacklist new_account_information_available not_permitted pickup_card restricted_card
     revocation_of_all_authorizations revocation_of_authorization security_violation stolen_card stop_payment_order
     testmode_decline transaction_not_allowed
 """
@@ -37,7 +36,7 @@ CLASSES: Final[Mapping[str, DeclineClass]] = {
     **dict.fromkeys(_HARD.split(), "hard"),
     **dict.fromkeys(_SOFT.split(), "soft"),
 }
-"""Every decline code that Stripe documents for cards."""
+"""Decline codes of cards, and the error codes that come in their place where the issuer gave none."""
 
 _ADVICE: Final[Mapping[str, DeclineClass]] = {"do_not_try_again": "hard", "try_again_later": "soft"}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +18,9 @@ from rails.registry import open_rail
 from rails.stripe import OPTIONAL, StripeSettingInvalid
 from rails.stripe_amounts import AmountNotAtStripe, at_home, at_stripe
 from rails.stripe_declines import CLASSES, decline_class
-from tests.rails.stripe_words import KEY
+from tests.docs.blocks import ROOT
+from tests.rails.scripted import answer, scripted
+from tests.rails.stripe_words import AUTHORISE, KEY, error
 
 
 @pytest.mark.parametrize(
@@ -66,6 +71,26 @@ def test_the_key_is_shown_to_nobody_but_the_processes_that_need_it(monkeypatch: 
     with pytest.raises(ValidationError) as wrong:
         Settings()
     assert KEY not in str(wrong.value)
+
+
+LOUD = """
+import sys
+from daybook.logs import configure_logging
+from rails.registry import open_rail
+from tests.rails.stripe_words import AUTHORISE
+configure_logging("DEBUG", "payments")
+rail = open_rail("stripe", {"key": sys.argv[1], "url": sys.argv[2]})
+print(rail.authorise(AUTHORISE))
+"""
+
+
+def test_at_the_loudest_neither_key_nor_token_nor_payer_is_logged() -> None:
+    with scripted(answer(402, error("card_error", code="card_declined"))) as server:
+        command = [sys.executable, "-c", LOUD, KEY, server.url]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "card_declined" in done.stdout
+    for secret in (KEY, AUTHORISE.payment_token, "Erika"):
+        assert secret not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
