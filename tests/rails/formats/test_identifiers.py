@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rails.formats.identifiers import (
@@ -54,11 +54,12 @@ def test_a_payer_may_write_it_in_groups_and_small_letters_among_other_words(key:
         assert list(creditor_references(text.format(written))) == [reference]
 
 
-@given(keys, st.integers(2, 19), st.characters(codec="ascii", categories=("Lu",)))
-def test_a_slip_of_the_pen_is_no_reference(key: str, place: int, letter: str) -> None:
+@given(keys, st.integers(4, 19), st.characters(codec="ascii", categories=("Lu",)))
+def test_a_wrong_letter_is_no_reference(key: str, place: int, letter: str) -> None:
     reference = creditor_reference(key)
-    slip = reference[:place] + letter + reference[place + 1 :]
-    assert list(creditor_references(slip)) in ([], [slip] if slip == reference else [])
+    # a letter for a figure is found 96 times in 97, one letter for another always
+    assume(reference[place].isalpha() and reference[place] != letter)
+    assert list(creditor_references(reference[:place] + letter + reference[place + 1 :])) == []
 
 
 def test_two_references_in_one_text_are_both_told_and_one_that_is_repeated_is_told_once() -> None:
