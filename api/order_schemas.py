@@ -12,6 +12,7 @@ from api.moments import answered_as_of
 from api.payer_schemas import PayerBody, PayerSchema, payer_document
 from domain.payment_order import PaymentOrder
 from domain.payment_status import STATUSES
+from domain.told import WORDS, told
 
 _NAME = validate.Regexp(r"^[A-Za-z0-9_.-]{1,40}$", error="must be 1 to 40 of A-Z a-z 0-9 _ . -")
 
@@ -84,6 +85,22 @@ class CaptureSchema(Schema):
     code = fields.String(required=True, allow_none=True)
 
 
+class ActionSchema(Schema):
+    """What the payer must do: at `url`, or as `instructions` say, until `expires_at`."""
+
+    url = fields.String(required=True, allow_none=True)
+    instructions = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    expires_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class CustomerSchema(Schema):
+    """What the person who pays may be told: `word` for programs, `message` and `reason` for people."""
+
+    word = fields.String(required=True, validate=validate.OneOf(sorted({word for word, _ in WORDS.values()})))
+    message = fields.String(required=True)
+    reason = fields.String(required=True, allow_none=True)
+
+
 class OrderSchema(Schema):
     """A payment order as its own stream tells it."""
 
@@ -103,6 +120,8 @@ class OrderSchema(Schema):
     metadata = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     attempts = fields.List(fields.Nested(AttemptSchema), required=True)
     captures = fields.List(fields.Nested(CaptureSchema), required=True)
+    next_action = fields.Nested(ActionSchema, required=True, allow_none=True)
+    customer = fields.Nested(CustomerSchema, required=True)
     payer = fields.Nested(PayerSchema, required=True, allow_none=True)
     created_at = fields.AwareDateTime(required=True)
     expires_at = fields.AwareDateTime(required=True, allow_none=True)
@@ -162,8 +181,17 @@ def order_document(order: PaymentOrder) -> dict[str, Any]:
             }
             for c in order.captures.values()
         ],
+        "next_action": _next_action(order),
+        "customer": told(order)._asdict(),
         "payer": payer_document(order),
         "created_at": order.created_on,
         "expires_at": order.expires_at,
         "version": order.version,
     }
+
+
+def _next_action(order: PaymentOrder) -> dict[str, Any] | None:
+    attempt = next((one for one in order.attempts if one.state == "requires_action"), None)
+    if attempt is None:
+        return None
+    return {"url": attempt.action_url, "instructions": attempt.instructions, "expires_at": attempt.waits_until}

@@ -47,6 +47,7 @@ class Attempt:
     action_url: str | None = None
     instructions: dict[str, str] = field(default_factory=dict)
     waits_until: datetime | None = None
+    started_at: datetime | None = None
     doubted_at: datetime | None = None
     inquiries: int = 0
     next_inquiry_at: datetime | None = None

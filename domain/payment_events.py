@@ -56,8 +56,11 @@ class AttemptStarted(PaymentOrderEvent):
         """Open the attempt."""
         aggregate.deferred = None
         aggregate.attempts.append(
-            Attempt(self.attempt, self.rail, self.method, self.amount_minor, self.attempt_key, self.details)
-        )
+            Attempt(
+                self.attempt, self.rail, self.method, self.amount_minor, self.attempt_key, self.details,
+                started_at=self.timestamp,
+            )
+        )  # fmt: skip
 
 
 class Authorized(PaymentOrderEvent):

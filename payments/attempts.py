@@ -21,7 +21,7 @@ from domain.ports import Clock
 from eventlog.application import EventLog
 from eventlog.recorded import Meta
 from payments import outcomes
-from payments.inquiries import Inquiries, due_inquiry
+from payments.inquiries import Inquiries, due_inquiry, may_send_again
 from payments.outcomes import UNDECIDED
 from payments.recording import attempt_key, capture_key
 from rails.port import (
@@ -165,8 +165,9 @@ class Attempts:
         reply: RailReply = NotFound(key_at_rail)
         in_doubt = attempt.unknown_operation == "capture"
         if rail.capabilities.inquiry and (in_doubt or not rail.capabilities.idempotency_keys):
-            reply = rail.inquire(InquiryRequest(attempt.attempt_key, key_at_rail))
-        if isinstance(reply, NotFound) and (rail.capabilities.idempotency_keys or not in_doubt):
+            reply = rail.inquire(InquiryRequest(attempt.attempt_key, key_at_rail, attempt.rail_reference))
+        again = may_send_again(attempt.doubted_at, rail, self._clock.now())
+        if isinstance(reply, NotFound) and (again or not in_doubt):
             reply = rail.capture(
                 CaptureRequest(
                     capture_key=key_at_rail,
@@ -186,7 +187,7 @@ class Attempts:
         reply: RailReply = rail.void(VoidRequest(f"{attempt.attempt_key}/void", attempt.rail_reference or ""))
         reason = outcomes.reason_of(reply)
         if not isinstance(reply, (Voided, NotSent)) and rail.capabilities.inquiry:
-            reply = rail.inquire(InquiryRequest(attempt.attempt_key))
+            reply = rail.inquire(InquiryRequest(attempt.attempt_key, rail_reference=attempt.rail_reference))
         if attempt.unknown_operation == "void" and not isinstance(reply, Voided):
             self._inquiries.undecided(book, order, attempt, Unknown(reason))
             return False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -198,8 +198,9 @@ class OpenBook(Command):
     commission_bps: Annotated[int, Field(strict=True, ge=0, le=10_000)]
 
 
-_NOT_BODY = {"book": True, "order_id": True, "capture_id": True}
-_OF_A_PERSON = {"payer": {"name": True, "email": True, "iban": True}}
+_KEYS: Final[dict[str, Any]] = {"book": True, "order_id": True, "capture_id": True}
+_KEYS_AND_NO_PAYER: Final = {**_KEYS, "payer": True}
+_KEYS_AND_A_PERSON: Final = {**_KEYS, "payer": {"name": True, "email": True, "iban": True}}
 
 
 def fingerprint(command: Command) -> str:
@@ -211,6 +212,5 @@ def fingerprint(command: Command) -> str:
     a fingerprint of its own, under the subject's key, in the event that seals it (`payments.payers`). A body without a
     payer has the fingerprint that it had before there were payers.
     """
-    payer = getattr(command, "payer", None)
-    left_out: dict[str, Any] = {**_NOT_BODY, **({"payer": True} if payer is None else _OF_A_PERSON)}
+    left_out = _KEYS_AND_NO_PAYER if getattr(command, "payer", None) is None else _KEYS_AND_A_PERSON
     return hashlib.sha256(command.model_dump_json(exclude=left_out).encode()).hexdigest()

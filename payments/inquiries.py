@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from domain.attempts import Attempt
@@ -34,6 +34,11 @@ from rails.port import (
 CUT_OFF = Unknown("the process ended before the rail's answer was written down")
 
 
+NOT_ASKED = Unknown("the rail finds nothing without a reference of its own, and may no longer know the key")
+KEYS_TRUSTED: Final = 0.9
+"""How much of the time that a rail says it keeps keys is relied on."""
+
+
 class Keeps(Protocol):
     """Writes an outcome onto an order as it is now."""
 
@@ -53,6 +58,20 @@ def _has_lasted(attempt: Attempt, now: datetime) -> bool:
     return attempt.doubted_at is not None and now - attempt.doubted_at > sum(STEPS, timedelta())
 
 
+def can_be_asked(attempt: Attempt, rail: Rail) -> bool:
+    """Whether the rail can find an attempt by what is known of it."""
+    able = rail.capabilities
+    return able.inquiry and (attempt.rail_reference is not None or not able.inquiry_needs_reference)
+
+
+def may_send_again(first_sent: datetime | None, rail: Rail, now: datetime) -> bool:
+    """Whether the same request under its key is sure to have one effect with the first one."""
+    able = rail.capabilities
+    if not able.idempotency_keys or able.keys_kept_s is None or first_sent is None:
+        return able.idempotency_keys
+    return (now - first_sent).total_seconds() <= KEYS_TRUSTED * able.keys_kept_s
+
+
 class Inquiries:
     """One round of asking for one attempt. `authorise` sends its request again, under its key."""
 
@@ -68,11 +87,12 @@ class Inquiries:
         doubted = attempt.unknown_operation is not None
         if doubted and not due_inquiry(attempt, self._clock.now()):
             return False
-        asked: RailReply = NotFound(attempt.attempt_key)
-        if rail.capabilities.inquiry:
-            asked = rail.inquire(InquiryRequest(attempt.attempt_key))
+        asked: RailReply = NOT_ASKED
+        if can_be_asked(attempt, rail):
+            asked = rail.inquire(InquiryRequest(attempt.attempt_key, rail_reference=attempt.rail_reference))
         reply, source = asked, "inquiry"
-        if isinstance(asked, NotFound) and rail.capabilities.idempotency_keys:
+        finds_nothing = asked is NOT_ASKED or isinstance(asked, NotFound)
+        if finds_nothing and may_send_again(attempt.started_at, rail, self._clock.now()):
             reply, source = self._authorise(order, attempt, rail), "reply"
         if not isinstance(reply, UNDECIDED):
             self._record(book, order, attempt, reply, source)
@@ -123,25 +143,22 @@ class Inquiries:
         self._keep(book, order.id, outcome)
 
     def _ask_waiting(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> bool:
-        """A payer who does not act in time has not paid: what the rail keeps open for that is closed there first."""
-        reply: RailReply = rail.inquire(InquiryRequest(attempt.attempt_key))
-        if isinstance(reply, ActionRequired):
-            late = attempt.waits_until is not None and attempt.waits_until <= self._clock.now()
-            if not late or not self._closed_at_rail(attempt, rail):
-                return False
-            reply = Declined("action_expired", "soft")
-        if isinstance(reply, UNDECIDED) or (isinstance(reply, Pending) and attempt.state == "pending"):
+        """A payer who does not act in time has not paid once the rail says that they cannot any more; where it does not
+        close of itself what waits for them, it is asked to."""
+        asked = InquiryRequest(attempt.attempt_key, rail_reference=attempt.rail_reference)
+        reply: RailReply = rail.inquire(asked)
+        late = attempt.waits_until is not None and attempt.waits_until <= self._clock.now()
+        if isinstance(reply, ActionRequired) and late and rail.capabilities.void:
+            rail.void(VoidRequest(f"{attempt.attempt_key}/void", attempt.rail_reference or ""))
+            reply = rail.inquire(asked)
+        if isinstance(reply, (ActionRequired, *UNDECIDED)) or (
+            isinstance(reply, Pending) and attempt.state == "pending"
+        ):
             return False
+        if isinstance(reply, Voided) and attempt.state == "requires_action":
+            reply = Declined("action_expired", "soft")
         self._record(book, order, attempt, reply, "inquiry")
         return True
-
-    def _closed_at_rail(self, attempt: Attempt, rail: Rail) -> bool:
-        if not rail.capabilities.void:
-            return True
-        reply = rail.void(VoidRequest(f"{attempt.attempt_key}/void", attempt.rail_reference or ""))
-        return isinstance(reply, (Voided, Declined)) and not isinstance(
-            rail.inquire(InquiryRequest(attempt.attempt_key)), (NotSent, Unknown)
-        )
 
     def _record(self, book: int, order: PaymentOrder, attempt: Attempt, reply: RailReply, source: str) -> None:
         def outcome(fresh: PaymentOrder) -> None:

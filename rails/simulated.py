@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from rails.port import Authorised, Capabilities, Captured, Declined, NotFound, NotSent, Unknown, Voided
+from rails.port import ActionRequired, Authorised, Capabilities, Captured, Declined, NotFound, NotSent, Unknown, Voided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +52,8 @@ class _Authorisation(msgspec.Struct, frozen=True):
     decline_code: str | None
     decline_class: Literal["hard", "soft"] | None
     capture_before: datetime | None
+    action_url: str | None = None
+    action_expires_at: datetime | None = None
 
 
 class _Capture(msgspec.Struct, frozen=True):
@@ -86,6 +88,7 @@ class SimulatedRail:
         inquiry=True,
         idempotency_keys=True,
         calls=True,
+        action=True,
     )
 
     def __init__(self, url: str, read_timeout: float = DEFAULT_READ_TIMEOUT_SECONDS) -> None:
@@ -110,11 +113,15 @@ class SimulatedRail:
             "payment_token": request.payment_token,
             "capture": request.capture,
         }
+        if request.return_url is not None:
+            body["return_url"] = request.return_url
         reply = self._post("/v1/authorisations", request.attempt_key, body, _Authorisation)
         if not isinstance(reply, _Authorisation):
             return reply
         if reply.attempt_key != request.attempt_key or reply.currency != request.currency:
             return Unknown("the reply is about another attempt or currency")
+        if reply.status == "requires_action":
+            return _action(reply)
         if request.capture and reply.status == "captured":
             return Captured(reply.id, reply.captured_minor, reply.cost_minor)
         if not request.capture and reply.status == "authorised":
@@ -224,12 +231,16 @@ def _told_of_attempt(attempt: _Authorisation) -> InquiryReply:
     if attempt.status == "declined":
         return _decline(attempt)
     if attempt.status == "requires_action":
-        return Unknown("the customer has not yet confirmed the payment")
+        return _action(attempt)
     if attempt.status in ("voided", "expired"):
         return Voided(attempt.id, attempt.released_minor)
     if attempt.captured_minor > 0:
         return Captured(attempt.id, attempt.captured_minor, attempt.cost_minor)
     return Authorised(attempt.id, attempt.amount_minor, attempt.capture_before)
+
+
+def _action(attempt: _Authorisation) -> ActionRequired:
+    return ActionRequired(attempt.id, attempt.action_url, attempt.action_expires_at)
 
 
 def _told_of_capture(capture: _Capture) -> CaptureReply:

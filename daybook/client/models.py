@@ -145,6 +145,22 @@ class OrderExplanation(Answer):
     steps: tuple[dict[str, Any], ...]
 
 
+class NextAction(Answer):
+    """What the payer must do: at `url`, or as `instructions` say, until `expires_at`."""
+
+    url: str | None
+    instructions: dict[str, str]
+    expires_at: datetime | None
+
+
+class Customer(Answer):
+    """What the person who pays may be told: `word` for programs, `message` and `reason` for people."""
+
+    word: str
+    message: str
+    reason: str | None
+
+
 class PaymentOrder(Written):
     """A payment order as it stands."""
 
@@ -164,6 +180,8 @@ class PaymentOrder(Written):
     metadata: dict[str, str]
     attempts: tuple[Attempt, ...]
     captures: tuple[Capture, ...]
+    next_action: NextAction | None
+    customer: Customer
     payer: Payer | None
     created_at: datetime
     expires_at: datetime | None

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import pytest
 
 
+CHALLENGED = 4_300
+
+
 def simulated_drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
     database = tmp_path_factory.mktemp("simulator") / "books.sqlite3"
     with running_simulator(database) as simulator, httpx.Client(base_url=simulator.url, trust_env=False) as books:
@@ -38,8 +41,13 @@ def simulated_drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]
             "server_error_before": magic.SERVER_ERROR_BEFORE_EFFECT,
             "server_error_after": magic.SERVER_ERROR_AFTER_EFFECT,
             "broken_reply_after": magic.BROKEN_REPLY_AFTER_EFFECT,
+            "action": CHALLENGED,
         }
-        yield Drill(rail, amounts, totals)
+
+        def act(reference: str, success: bool) -> None:
+            books.post(f"/3ds/{reference}/{'approve' if success else 'decline'}").raise_for_status()
+
+        yield Drill(rail, amounts, totals, instruments={CHALLENGED: "tok_3ds"}, act=act)
         rail.close()
 
 

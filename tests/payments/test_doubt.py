@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from domain.payment_order import PaymentOrder
 from payments.attempts import Attempts
 from payments.commands import CaptureOrder
 from payments.ladder import AFTERWARDS, STEPS, next_inquiry, used_up
+from rails.port import AuthoriseReply, AuthoriseRequest, InquiryReply, InquiryRequest, Rail
 from rails.registry import open_rail
 from rails.simulator import magic
 from tests.payments.shop import BOOK, TOKEN, Shop
@@ -135,3 +138,35 @@ def test_an_order_that_nobody_could_be_asked_for_can_be_cancelled(away_shop: Sho
     assert advance(away_shop, order).status == "cancelled"
     assert away_shop.topics() == before
     assert order.payment_token == TOKEN
+
+
+class Forgetful:
+    """The simulated rail as one that keeps keys for an hour, and finds nothing by them."""
+
+    def __init__(self, rail: Rail) -> None:
+        self._rail, self.sent = rail, 0
+        self.name = rail.name
+        self.capabilities = replace(rail.capabilities, inquiry_needs_reference=True, keys_kept_s=3_600.0)
+
+    def authorise(self, request: AuthoriseRequest) -> AuthoriseReply:
+        self.sent += 1
+        return self._rail.authorise(request)
+
+    def inquire(self, request: InquiryRequest) -> InquiryReply:
+        assert request.rail_reference is not None, "it would find nothing, which is not the same as nothing being there"
+        return self._rail.inquire(request)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rail, name)
+
+
+def test_nothing_is_sent_again_to_a_rail_that_may_have_forgotten_its_key(rail_shop: Shop) -> None:
+    assert rail_shop.rail is not None
+    rail = Forgetful(rail_shop.rail)
+    rail_shop.attempts = Attempts(rail_shop.log, {rail.name: rail}, rail_shop.clock)
+    order = advance(rail_shop, place(rail_shop, magic.NO_REPLY_BEFORE_EFFECT))
+    order = let_pass(rail_shop, order, timedelta(minutes=50), timedelta(seconds=30))
+    sent = rail.sent
+    assert sent > 3, "while it keeps keys it is asked by them"
+    order = let_pass(rail_shop, order, 30 * HOUR, HOUR)
+    assert (rail.sent, order.status, order.attempts[0].escalated) == (sent, "unknown", True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rails.port import AuthoriseRequest, CaptureRequest, InquiryRequest, Unknown, VoidRequest
+from rails.port import AuthoriseRequest, CaptureRequest, InquiryRequest, NotSent, Unknown, VoidRequest
 from rails.recorded import RecordedAmountNegative, RecordedRail
 from rails.registry import FACTORIES, RailNotRegistered, open_rail
 from rails.simulated import SimulatedRail, SimulatorSettingInvalid
@@ -125,12 +125,12 @@ def test_an_inquiry_that_is_not_answered_by_the_rail_leaves_the_outcome_unknown(
         assert isinstance(rail.inquire(InquiryRequest("attempt", "capture")), Unknown)
 
 
-def test_a_rail_that_is_not_there_is_unknown_and_says_how() -> None:
+def test_to_a_rail_that_is_not_there_nothing_was_sent_and_the_reply_says_how() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     rail = open_rail("simulated", {"url": url})
     answer = rail.authorise(AUTHORISE)
-    assert isinstance(answer, Unknown)
+    assert isinstance(answer, NotSent)
     assert "ConnectError" in answer.reason
     rail.close()
 
