@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
         self._closing = False
         self._continued = False
         self._is_silent = False
+        self._has_ended = False
         self._last_words: Reply | None = None
         self._unread = 0
         self._timers: list[asyncio.TimerHandle] = []
@@ -94,7 +95,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Named by asyncio. A client may say that it sends no more and still wait for its answer."""
-        self._closing = True
+        self._has_ended = True
         return self._busy and not self._is_silent
 
     def abort(self) -> None:
@@ -189,8 +190,10 @@ class Connection(asyncio.Protocol):
         self._timers.clear()
         if self._closing:
             self._transport.close()
-        else:
-            self._serve()
+            return
+        self._serve()
+        if self._has_ended and not self._busy and self._transport is not None:
+            self._transport.close()
 
 
 def _bytes(reply: Reply, *, closes: bool) -> bytes:

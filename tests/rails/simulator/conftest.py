@@ -17,10 +17,15 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSimul
         yield simulator
 
 
-@pytest.fixture
-def desk(simulator: RunningSimulator) -> Iterator[Desk]:
+@pytest.fixture(scope="module")
+def http(simulator: RunningSimulator) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=simulator.url, trust_env=False) as http:
-        assert http.post("/reset").status_code == 200
-        desk = Desk(http)
-        desk.clock(set=START, freeze=True)
-        yield desk
+        yield http
+
+
+@pytest.fixture
+def desk(http: httpx.Client) -> Desk:
+    assert http.post("/reset").status_code == 200
+    desk = Desk(http)
+    desk.clock(set=START, freeze=True)
+    return desk

@@ -33,10 +33,16 @@ class Desk:
     http: httpx.Client
     keys: Iterator[int] = field(default_factory=itertools.count)
 
-    def pay(self, key: str | None = None, headers: dict[str, str] | None = None, **changes: Any) -> httpx.Response:
+    def pay(
+        self,
+        key: str | None = None,
+        headers: dict[str, str] | None = None,
+        timeout_s: float = 30,
+        **changes: Any,
+    ) -> httpx.Response:
         """An authorisation, captured at once unless it is said otherwise."""
         sent = {"Idempotency-Key": key or f"key-{next(self.keys)}", **(headers or {})}
-        return self.http.post("/v1/authorisations", json={**PAYMENT, **changes}, headers=sent)
+        return self.http.post("/v1/authorisations", json={**PAYMENT, **changes}, headers=sent, timeout=timeout_s)
 
     def hold(self, amount_minor: int = 10_000, key: str | None = None, **changes: Any) -> dict[str, Any]:
         """An authorisation that waits for its capture."""

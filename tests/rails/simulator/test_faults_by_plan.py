@@ -116,9 +116,8 @@ def test_an_outage_begins_and_ends_by_the_clock(desk: Desk, side: str, psp: int,
 def test_an_outage_may_be_silence(desk: Desk) -> None:
     outage = {"from": START, "until": "2026-03-01T10:00:00Z", "of": "psp", "fault": "no_reply_before"}
     desk.plan(outages=[outage])
-    impatient = httpx.Client(base_url=desk.http.base_url, trust_env=False, timeout=0.2)
-    with impatient, pytest.raises(httpx.ReadTimeout):
-        Desk(impatient).pay()
+    with pytest.raises(httpx.ReadTimeout):
+        desk.pay(timeout_s=0.2)
     assert desk.captured() == 0
 
 
