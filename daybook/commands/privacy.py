@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
+from rich.console import Console
 
 from daybook.bootstrap import key_store
 from daybook.clock import SystemClock
@@ -78,8 +79,9 @@ def rotate(as_json: bool) -> None:
     """
     settings = read_settings()
     configure_logging(settings.log_level, "privacy")
-    with _keys_there(), contextlib.closing(key_store(settings)) as keys:
-        done = keys.rotate()
+    console = Console(stderr=True)
+    with _keys_there(), contextlib.closing(key_store(settings)) as keys, console.status("wrapping keys") as status:
+        done = keys.rotate(lambda count: status.update(f"{count:,} keys wrapped"))
     print_facts({"master_key": done.master, "rewrapped": done.rewrapped, "resumed": done.resumed}, as_json)
 
 

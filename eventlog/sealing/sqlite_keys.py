@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ create table if not exists data_keys (
 ) without rowid;
 create index if not exists data_keys_by_master on data_keys (master) where master is not null;
 """
+_making = threading.Lock()
+
 STATE = "select book, subject, key_id, master, made_at, erased_at from data_keys where book = ?"
 
 
@@ -225,9 +227,7 @@ class SqliteKeyStore:
             self._idle.append(connection)
 
     def _opened(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self._path.exists():  # and never opened but by SQLite once it is: closing it would lose its locks
-            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT, OWNER_ONLY))
+        _make_private(self._path)
         connection = sqlite3.connect(
             self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=16
         )
@@ -246,6 +246,14 @@ class SqliteKeyStore:
                 if connection.execute("select 1 from store").fetchone() is None:
                     version = max(self._master_keys.versions(), default=0) or self._master_keys.add()
                     connection.execute("insert into store values (1, ?)", (version,))
+
+
+def _make_private(path: Path) -> None:
+    """An empty file for SQLite, readable by its owner alone. Only one thread at a time, and never once there is a file:
+    a descriptor that is closed takes along all locks of its process, also those of another thread's SQLite."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _making, suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
 
 
 @contextmanager

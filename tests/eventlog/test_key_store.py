@@ -18,7 +18,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.sealed import KeysUnavailable, Place, Sealed
+from domain.sealed import KeysUnavailable, Place, Sealed, SubjectErased
 from eventlog.sealing import sqlite_keys
 from eventlog.sealing.master_keys import MasterKeys, MasterKeysUnsafe
 from eventlog.sealing.seals import KeyedSeals
@@ -28,6 +28,10 @@ ROOT = Path(__file__).parents[2]
 ANNA, BERT = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"
 PLACE = Place(1, UUID(int=9), 2, "name")
 PATIENCE_S = 120.0
+
+
+class Cut(Exception):
+    """Stands for the end of the process."""
 
 
 def files(directory: Path) -> dict[str, bytes]:
@@ -114,6 +118,41 @@ def test_an_erased_key_is_in_no_file_any_more_neither_plain_nor_wrapped(tmp_path
         assert all(store.known_key(1, subject).key == keys[subject] for subject in subjects if subject != gone)
 
 
+def test_an_erasure_that_was_cut_off_before_it_overwrote_anything_is_finished_by_the_next(tmp_path: Path) -> None:
+    with closing(sqlite_store(tmp_path)) as store:
+        store.data_key(1, ANNA)
+    before = wrapped(tmp_path, ANNA)
+    with closing(sqlite3.connect(tmp_path / "keys" / "subjects.sqlite", isolation_level=None)) as connection:
+        connection.execute("pragma journal_mode = persist").fetchall()
+        connection.execute("update data_keys set wrapped = null, master = null, erased_at = made_at")
+    assert any(before in content for content in files(tmp_path).values())
+    with closing(sqlite_store(tmp_path)) as store:
+        store.erase(1, ANNA)
+    assert [name for name, content in files(tmp_path).items() if before in content] == []
+
+
+def test_erasures_and_rotations_at_once_do_not_get_into_each_others_way(tmp_path: Path) -> None:
+    subjects = [str(UUID(int=number)) for number in range(1_500)]
+    with closing(sqlite_store(tmp_path)) as store:
+        keys = {subject: store.data_key(1, subject).key for subject in subjects}
+    gone = {subject: wrapped(tmp_path, subject) for subject in subjects[::150]}
+    with worker(tmp_path, "use", 5) as using:
+        for number, subject in enumerate(gone):
+            with worker(tmp_path, "rotate"), closing(sqlite_store(tmp_path)) as store:
+                if number % 2:
+                    store.rotate()
+                store.erase(1, subject)
+        assert int(finish(using)) > 0
+    with closing(sqlite_store(tmp_path)) as store:
+        store.rotate()
+        for subject in gone:
+            with pytest.raises(SubjectErased):
+                store.known_key(1, subject)
+        assert all(store.known_key(1, subject).key == keys[subject] for subject in subjects if subject not in gone)
+    for name, content in files(tmp_path).items():
+        assert [subject for subject in gone if keys[subject] in content or gone[subject] in content] == [], name
+
+
 def test_a_rotation_leaves_neither_the_old_master_key_nor_what_it_wrapped(tmp_path: Path) -> None:
     with closing(sqlite_store(tmp_path)) as store:
         key = store.data_key(1, ANNA).key
@@ -181,10 +220,6 @@ def test_a_rotation_that_is_killed_is_finished_by_the_next_and_nothing_is_lost(t
             assert {state.master for state in store.states(1)} == {int(max(master_keys(tmp_path)))}
         assert int(finish(reader)) > 0
     assert len(master_keys(tmp_path)) == 1
-
-
-class Cut(Exception):
-    """Stands for the end of the process."""
 
 
 CUTS = {

@@ -4,17 +4,22 @@ balance."""
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from daybook.bootstrap import key_store
 from daybook.session import session
 from daybook.views import wait_for_views
+from eventlog.sealing.seals import KeyedSeals
+from payments.payers import Payers
 from tests.faults.audit import Books, Entry, Line, Taken, findings, read_books
 from tests.faults.running_copy import BACKEND, PATIENCE_S, POSTMASTER, SUPERVISOR, RunningCopy, wait_until
-from tests.faults.traffic import Acknowledged, Traffic
+from tests.faults.traffic import Acknowledged, Traffic, payer_name
 
 VICTIMS = ("simulator", "engine", "views", "payments", "api", POSTMASTER, BACKEND)
 UNPAID = """
@@ -56,6 +61,14 @@ def books_at_rest(copy: RunningCopy) -> Books:
     return read_books(copy.database_url, copy.settings.simulator_database)
 
 
+def names_of_payers(copy: RunningCopy, orders: Iterable[str]) -> dict[str, str | None]:
+    """By order, as they are opened with the keys that the copy has left."""
+    with session(copy.settings, roles=()) as opened, closing(key_store(copy.settings)) as keys:
+        payers = Payers(KeyedSeals(keys))
+        found = {key: payers.opened(opened.checkout.order(1, key), 1) for key in orders}
+    return {key: payer and payer.name for key, payer in found.items()}
+
+
 @pytest.mark.parametrize(
     ("seed", "count"), [(1, len(VICTIMS)), *(pytest.param(seed, 40, marks=pytest.mark.long) for seed in (2, 3, 4))]
 )
@@ -65,9 +78,11 @@ def test_whatever_is_killed_nothing_acknowledged_is_lost_or_doubled_and_the_book
     with RunningCopy(server_directory) as copy:
         traffic = kill_under_load(copy, kills(seed, count), seed)
         books = books_at_rest(copy)
+        payers = names_of_payers(copy, traffic.acknowledged.orders)
         copy.stop()
     assert traffic.unexpected == []
     assert findings(traffic.acknowledged, books) == []
+    assert payers == {key: payer_name(key) for key in traffic.acknowledged.orders}
     assert len(traffic.acknowledged.captured) > 2 * count
 
 

@@ -20,6 +20,7 @@ PATIENCE_S = 90.0
 RETRY_S = 0.05
 THINK_S = 0.02
 CURRENCIES = ("EUR", "USD")
+PEOPLE = [str(uuid.UUID(int=number)) for number in range(101, 121)]
 SELLERS = [str(uuid.UUID(int=number)) for number in range(1, 6)]
 WALLETS = {"source": None, "sink": 0, "other": 0}
 
@@ -32,6 +33,11 @@ class Acknowledged:
     transfers: dict[str, int] = field(default_factory=dict)
     captured: set[str] = field(default_factory=set)
     """Orders that an answer called captured."""
+
+
+def payer_name(order_id: str) -> str:
+    """Each order is paid under a name of its own, by one of few people."""
+    return f"Payer of {order_id}"
 
 
 class Traffic:
@@ -96,9 +102,12 @@ class Traffic:
                 {"seller_id": sellers[0], "amount_minor": first},
                 {"seller_id": sellers[1], "amount_minor": amount - first},
             ],
+            "payer": {"subject": rng.choice(PEOPLE), "name": payer_name(key)},
         }
         order = self._insist(client, "/v1/payment-orders", key, body)
         with self._told:
+            if order and order["payer"].get("name") != payer_name(key):
+                self.unexpected.append(f"order {key} is paid by {order['payer']}")
             if order:
                 self.acknowledged.orders[key] = amount
             if order.get("status") == "captured":
