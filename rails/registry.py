@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rails import recorded, simulated, stripe
+from rails import recorded, sepa, simulated, stripe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FACTORIES: Final[Mapping[str, Callable[[Mapping[str, str]], Rail]]] = {
     recorded.NAME: recorded.from_settings,
+    sepa.NAME: sepa.from_settings,
     simulated.NAME: simulated.from_settings,
     stripe.NAME: stripe.from_settings,
 }

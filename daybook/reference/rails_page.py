@@ -15,6 +15,12 @@ from rails.waived import EXAMINED_AGAINST, WAIVED
 
 _ENOUGH_TO_OPEN: Final[Mapping[str, Mapping[str, str]]] = {
     "simulated": {"url": "http://127.0.0.1:8081"},
+    "sepa": {
+        "url": "http://127.0.0.1:8081",
+        "creditor_name": "Daybook",
+        "iban": "DE89370400440532013000",
+        "creditor_id": "DE98ZZZ09999999999",
+    },
     "stripe": {"key": "sk_test_none"},
 }
 

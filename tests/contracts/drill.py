@@ -6,12 +6,12 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rails.port import Authorised, AuthoriseRequest, CaptureRequest, VoidRequest
+from rails.port import Authorised, AuthoriseRequest, CaptureRequest, InquiryRequest, Pending, VoidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rails.port import Rail
+    from rails.port import Rail, RailReply
 
 CURRENCY = "EUR"
 
@@ -28,6 +28,10 @@ class Drill:
     instrument: str = "tok_visa"
     act: Callable[[str, bool], None] | None = None
     """Does what the payer is asked to, well or badly, for the payment of that reference."""
+    action_can_fail: bool = True
+    """Whether the rail ever tells that the payer failed; where nobody but time says so, the process sees to it."""
+    pass_time: Callable[[], None] | None = None
+    """Lets the days pass after which the rail knows how a pending payment ended."""
     keys: Iterator[int] = field(default_factory=itertools.count)
 
     def authorisation(self, amount: int, *, capture: bool) -> AuthoriseRequest:
@@ -41,6 +45,15 @@ class Drill:
         reply = self.rail.authorise(request)
         assert isinstance(reply, Authorised)
         return request, reply
+
+    def decided(self, request: AuthoriseRequest, reply: RailReply) -> RailReply:
+        """The reply; where the rail tells later, what it tells once its time has passed."""
+        if not isinstance(reply, Pending):
+            return reply
+        assert self.rail.capabilities.pending
+        assert self.pass_time is not None, "the drill must let time pass for a rail that tells later"
+        self.pass_time()
+        return self.rail.inquire(InquiryRequest(request.attempt_key, None, reply.rail_reference))
 
     def capture_of(self, held: Authorised, amount: int, *, final: bool = False) -> CaptureRequest:
         """A capture under a new key."""

@@ -13,6 +13,7 @@ from rails.registry import open_rail
 from rails.simulator import magic
 from rails.simulator.process import running_simulator
 from tests.contracts.drill import CURRENCY, Drill
+from tests.contracts.sepa_drill import sepa_drill
 from tests.contracts.stripe_drill import stripe_drill
 
 if TYPE_CHECKING:
@@ -57,4 +58,9 @@ def recorded_drill(_: pytest.TempPathFactory) -> Iterator[Drill]:
     rail.close()
 
 
-DRILLS = {"simulated": simulated_drill, "recorded": recorded_drill, "stripe": stripe_drill}
+DRILLS = {
+    "recorded": recorded_drill,
+    "sepa": sepa_drill,
+    "simulated": simulated_drill,
+    "stripe": stripe_drill,
+}

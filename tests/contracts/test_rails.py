@@ -22,6 +22,7 @@ from rails.port import (
     Declined,
     InquiryRequest,
     NotFound,
+    Pending,
     Unknown,
     Voided,
 )
@@ -77,6 +78,11 @@ def found_by_key(drill: Drill) -> bool:
     return drill.rail.capabilities.inquiry and not drill.rail.capabilities.inquiry_needs_reference
 
 
+def taken(drill: Drill, *, capture: bool) -> type[Authorised | Captured]:
+    """What a payment that goes well comes to: a rail that cannot hold takes at once, whatever was asked for."""
+    return Captured if capture or not declared(drill, "capture") else Authorised
+
+
 class TestRail:
     """Read top to bottom: what is declared, the good days, the refusals, the bad days."""
 
@@ -103,10 +109,25 @@ class TestRail:
 
     def test_an_automatic_payment_is_captured_in_full(self, drill: Drill, moved: Callable[[], Moved]) -> None:
         if declared(drill, "authorise"):
-            reply = drill.rail.authorise(drill.authorisation(10_000, capture=True))
+            request = drill.authorisation(10_000, capture=True)
+            reply = drill.decided(request, drill.rail.authorise(request))
             assert isinstance(reply, Captured)
             assert reply.amount_minor == 10_000
             assert moved() == {"captured": 10_000, "cost": reply.cost_minor}
+
+    def test_a_pending_payment_has_moved_nothing_until_the_rail_tells_of_it(
+        self, drill: Drill, moved: Callable[[], Moved]
+    ) -> None:
+        if declared(drill, "pending", "inquiry"):
+            request = drill.authorisation(10_100, capture=True)
+            waits = drill.rail.authorise(request)
+            assert isinstance(waits, Pending)
+            assert drill.rail.inquire(InquiryRequest(request.attempt_key, None, waits.rail_reference)) == waits
+            assert moved() == {}
+            told = drill.decided(request, waits)
+            assert isinstance(told, Captured)
+            assert (told.rail_reference, told.amount_minor) == (waits.rail_reference, 10_100)
+            assert moved() == {"captured": 10_100, "cost": told.cost_minor}
 
     def test_a_manual_payment_is_held_until_it_is_captured(self, drill: Drill, moved: Callable[[], Moved]) -> None:
         if declared(drill, "authorise", "capture"):
@@ -201,18 +222,20 @@ class TestRail:
     def test_an_action_is_told_and_what_became_of_it_is_found(
         self, drill: Drill, moved: Callable[[], Moved], success: bool, capture: bool
     ) -> None:
-        if declared(drill, "action", "inquiry"):
+        if declared(drill, "action", "inquiry") and (success or drill.action_can_fail):
             assert drill.act is not None, "the drill must do what the payer is asked to"
             amount = drill.amounts["action"]
             request = drill.authorisation(amount, capture=capture)
             waits = drill.rail.authorise(request)
             assert isinstance(waits, ActionRequired)
             inquiry = InquiryRequest(request.attempt_key, None, waits.rail_reference)
-            assert drill.rail.inquire(inquiry) == waits
+            still = drill.rail.inquire(inquiry)
+            assert isinstance(still, ActionRequired)
+            assert (still.rail_reference, still.url) == (waits.rail_reference, waits.url)
             assert moved() == {}
             drill.act(waits.rail_reference, success)
             told = drill.rail.inquire(inquiry)
-            assert isinstance(told, (Captured if capture else Authorised) if success else Declined)
+            assert isinstance(told, taken(drill, capture=capture) if success else Declined)
             if isinstance(told, Captured):
                 assert moved() == {"captured": amount, "cost": told.cost_minor}
             else:
@@ -272,6 +295,7 @@ class TestRail:
             # A rail may answer that it is still at it; what it knows, it says to all alike.
             known = {reply for reply in replies if not isinstance(reply, Unknown)}
             assert len(known) == 1
+            drill.decided(request, known.pop())
             assert moved()["captured"] == 7_700
 
     def test_a_key_used_again_for_another_request_is_unknown_and_never_a_decline(
@@ -279,7 +303,7 @@ class TestRail:
     ) -> None:
         if declared(drill, "idempotency_keys", "inquiry"):
             first = drill.authorisation(3_000, capture=True)
-            reply = drill.rail.authorise(first)
+            reply = drill.decided(first, drill.rail.authorise(first))
             assert isinstance(reply, Captured)
             other = replace(first, amount_minor=3_001)
             assert isinstance(drill.rail.authorise(other), Unknown)
@@ -310,9 +334,9 @@ class TestRail:
                 told: RailReply = drill.rail.inquire(InquiryRequest(request.attempt_key))
             else:
                 told = drill.rail.authorise(request)
-            assert isinstance(told, Captured if capture else Authorised)
             assert drill.rail.authorise(request) == told
-            assert moved()["captured" if capture else "held"] == amount
+            assert isinstance(drill.decided(request, told), taken(drill, capture=capture))
+            assert moved()["captured" if taken(drill, capture=capture) is Captured else "held"] == amount
 
     @pytest.mark.parametrize("fault", BEFORE_EFFECT + AFTER_EFFECT)
     def test_a_capture_of_unknown_outcome_is_resolved_by_its_own_key(

@@ -154,7 +154,7 @@ def test_a_setting_that_cannot_be_is_named(settings: dict[str, str], field: str)
 def test_a_rail_nobody_wrote_is_refused_with_the_names_of_those_that_exist() -> None:
     with pytest.raises(RailNotRegistered, match=r"'carrier-pigeon'.*recorded.*simulated"):
         open_rail("carrier-pigeon", {})
-    assert sorted(FACTORIES) == ["recorded", "simulated", "stripe"]
+    assert sorted(FACTORIES) == ["recorded", "sepa", "simulated", "stripe"]
 
 
 def test_a_recorded_payment_is_a_fact_even_when_it_took_nothing() -> None:
