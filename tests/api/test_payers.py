@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -104,6 +106,21 @@ def test_a_repeated_request_is_the_same_only_with_the_same_payer(shop: Shop) -> 
     without = str(uuid4())
     create(shop, without, payer=None)
     assert create(shop, without).get_json(force=True)["code"] == "key_reused"
+
+
+def test_of_many_racing_creates_with_a_payer_one_makes_the_order_and_all_get_the_same_answer(live: Shop) -> None:
+    key, gate = str(uuid4()), threading.Barrier(24)
+
+    def race(_: int) -> TestResponse:
+        gate.wait(30)
+        return create(live, key)
+
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(race, range(24)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.text for answer in answers}) == 1
+    assert sum("Idempotent-Replayed" in answer.headers for answer in answers) == 23
+    assert answers[0].get_json()["payer"] == SHOWN
 
 
 def test_after_an_erasure_the_order_stays_and_its_payer_is_a_subject_alone(shop: Shop) -> None:
