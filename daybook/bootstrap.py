@@ -11,7 +11,7 @@ from psycopg_pool import ConnectionPool
 
 from daybook.clock import SystemClock
 from daybook.settings import Settings
-from domain.payment_order import PaymentOrder
+from domain.payment_order import RECORDED_RAIL, PaymentOrder
 from domain.payment_rules import KeyReused
 from eventlog.application import EventLog
 from eventlog.connections import Readers
@@ -27,7 +27,7 @@ from projections.queries import Queries
 from projections.queries.reading import Reader
 from projections.registry import views
 from rails.guarded import GuardedRail, guarded
-from rails.registry import FACTORIES, open_rail
+from rails.registry import open_rail
 from replay.machine import ViewMachine
 from replay.past import PastViews
 
@@ -68,9 +68,14 @@ def open_book(log: EventLog, settings: Settings) -> None:
         checkout(log).open_book(terms)
 
 
-def checkout(log: EventLog, order_expiry: timedelta | None = None, seals: Seals | None = None) -> Checkout:
-    """The use cases of taking payments."""
-    return Checkout(log, SystemClock(), frozenset(FACTORIES), order_expiry, seals)
+def checkout(
+    log: EventLog,
+    order_expiry: timedelta | None = None,
+    seals: Seals | None = None,
+    rails: frozenset[str] = frozenset(),
+) -> Checkout:
+    """The use cases of taking payments; `rails` are those that orders may name."""
+    return Checkout(log, SystemClock(), rails, order_expiry, seals)
 
 
 def key_store(settings: Settings) -> SqliteKeyStore:
@@ -93,6 +98,16 @@ def recorder_of(log: EventLog) -> PostgresRecorder:
 
 def rails(settings: Settings) -> dict[str, GuardedRail]:
     """Every rail that has what it needs to be opened, with its guard. Opening calls nobody."""
+    return guarded({name: open_rail(name, given) for name, given in _rail_options(settings).items()})
+
+
+def offered_rails(settings: Settings) -> frozenset[str]:
+    """The rails that orders may name: those that are opened and call anybody."""
+    return frozenset(_rail_options(settings)) - {RECORDED_RAIL}
+
+
+def _rail_options(settings: Settings) -> dict[str, dict[str, str]]:
+    """By the name of each rail that can be opened, what it is opened with."""
     read_timeout = str(settings.rail_timeout_s)
     options: dict[str, dict[str, str]] = {
         "recorded": {},
@@ -101,7 +116,7 @@ def rails(settings: Settings) -> dict[str, GuardedRail]:
     if settings.stripe_key is not None:
         key = settings.stripe_key.get_secret_value()
         options["stripe"] = {"key": key, "url": settings.stripe_url, "read_timeout": read_timeout}
-    return guarded({name: open_rail(name, given) for name, given in options.items()})
+    return options
 
 
 @contextmanager
@@ -160,6 +175,7 @@ def api_services(settings: Settings) -> Iterator[Services]:
         ledger = LedgerClient(settings.engine_socket)
         waiters = Waiters(Follower(recorder, recorder.horizon, recorder.max_notification_id() or 0))
         waiters.start()
+        offered = offered_rails(settings)
 
         def views_run() -> str | None:
             return None if queries.position("payment_orders") or not recorder.max_notification_id() else "views wait"
@@ -168,7 +184,7 @@ def api_services(settings: Settings) -> Iterator[Services]:
             yield Services(
                 log=log,
                 reader=recorder,
-                checkout=checkout(log, timedelta(seconds=settings.order_expiry_s), KeyedSeals(keys)),
+                checkout=checkout(log, timedelta(seconds=settings.order_expiry_s), KeyedSeals(keys), offered),
                 ledger=ledger,
                 queries=queries,
                 keys=PostgresApiKeys(pool),

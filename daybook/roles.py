@@ -114,6 +114,7 @@ def payments(settings: Settings, stop: threading.Event) -> None:
     from domain.payment_order import PaymentOrder
     from ledger.client import LedgerClient
     from payments.attempts import Attempts
+    from payments.routes import Routes
 
     opened = rails(settings)
     try:
@@ -121,7 +122,8 @@ def payments(settings: Settings, stop: threading.Event) -> None:
             event_log(settings, [PaymentOrder.TOPIC]) as log,
             closing(LedgerClient(settings.engine_socket, connect_timeout=TIMERS_CONNECT_TIMEOUT_S)) as ledger,
         ):
-            attempts = Attempts(log, opened, SystemClock(), lambda name: opened[name].why_not())
+            routes = Routes(opened, lambda name: opened[name].why_not(), settings.rail_costs)
+            attempts = Attempts(log, opened, SystemClock(), routes)
             process = payment_process(log, attempts)
             poller = due_poller(log, process, ledger)
             timers = threading.Thread(target=poller.run, args=(stop, settings.timer_interval_s), name="timers")

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from daybook.embedded_postgres import socket_directory
+from rails.routing import Cost
 from rails.stripe import DEFAULT_URL as STRIPE_URL
 
 ENGINE_SOCKET = "engine.sock"
@@ -79,6 +80,10 @@ class Settings(BaseSettings):
     )
     rail_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds to wait for a rail's answer before the outcome counts as unknown."
+    )
+    rail_costs: dict[str, Cost] = Field(
+        default={},
+        description='What rails charge, by name, for choosing among them: {"stripe": {"bps": 140, "fixed_minor": 25}}.',
     )
     timer_interval_s: float = Field(default=0.5, gt=0, description="Seconds between looks at what has become due.")
     stop_timeout_s: float = Field(

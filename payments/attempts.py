@@ -24,6 +24,7 @@ from payments import outcomes
 from payments.inquiries import Inquiries, due_inquiry, may_send_again
 from payments.outcomes import UNDECIDED
 from payments.recording import attempt_key, capture_key
+from payments.routes import Routes
 from rails.port import (
     AuthoriseRequest,
     CaptureRequest,
@@ -36,6 +37,7 @@ from rails.port import (
     Voided,
     VoidRequest,
 )
+from rails.routing import AUTO
 
 META = Meta(actor="payments")
 METHOD = "token"
@@ -44,31 +46,24 @@ STEPS = 10
 
 log = structlog.get_logger()
 
-WhyNot = Callable[[str], str | None]
-"""Why a rail is not to be asked now, by its name; None when it may be."""
-
-
-def _never(_: str) -> str | None:
-    return None
-
 
 class Attempts:
     """Thread-safe as long as no two threads advance one order at a time (if they do, a version conflict decides).
 
-    `why_not` tells of rails that are held to be down, so that nothing is begun that cannot be sent.
+    `routes` chooses among the rails, and tells of those that are held to be down, so that nothing is begun that cannot
+    be sent.
     """
 
-    def __init__(self, events: EventLog, rails: Mapping[str, Rail], clock: Clock, why_not: WhyNot = _never) -> None:
+    def __init__(self, events: EventLog, rails: Mapping[str, Rail], clock: Clock, routes: Routes | None = None) -> None:
         self._log = events
         self._rails = rails
         self._clock = clock
-        self._why_not = why_not
+        self._routes = routes or Routes(rails)
         self._inquiries = Inquiries(clock, self._keep, self._ask_to_authorise)
 
     def lane(self, stream_id: UUID) -> str:
-        """The rail that an order is at, or wants; "none" for one that has none."""
-        order: PaymentOrder = self._log.repository.get(stream_id)
-        return order.attempts[-1].rail if order.attempts else order.rail or "none"
+        """The rail that an order is at, or is to be tried at; "none" for one that has none."""
+        return self._routes.lane(self._log.repository.get(stream_id))
 
     def advance(self, book: int, stream_id: UUID) -> bool:
         """Do all that the order's state asks for now. False = an outcome could not be written; call again later."""
@@ -80,7 +75,7 @@ class Attempts:
 
     def _step(self, book: int, order: PaymentOrder) -> bool:
         """One thing; answers whether there may be another."""
-        if _wants_an_attempt(order):
+        if self._routes.wants_an_attempt(order):
             return self._start(book, order)
         for attempt in order.attempts:
             rail = self._rails.get(attempt.rail)
@@ -103,11 +98,10 @@ class Attempts:
         return False
 
     def _start(self, book: int, order: PaymentOrder) -> bool:
-        rail = self._rails.get(order.rail or "")
+        rail, away = self._routes.choose(order)
         if rail is None or not rail.capabilities.calls:
             log.warning("payments.rail_not_configured", rail=order.rail, order_id=order.order_id)
             return False
-        away = self._why_not(rail.name)
         if away is not None:
             self._keep(book, order.id, lambda fresh: fresh.defer(rail=rail.name, reason=away, at=self._clock.now()))
             return False
@@ -127,7 +121,8 @@ class Attempts:
             return True
         reply = self._ask_to_authorise(order, order.attempt(number), rail)
         if isinstance(reply, NotSent):
-            return self._give_up_unsent(book, order.id, number, reply)
+            self._give_up_unsent(book, order.id, number, reply)
+            return order.rail == AUTO
         self._keep(
             book,
             order.id,
@@ -135,16 +130,16 @@ class Attempts:
         )
         return not isinstance(reply, UNDECIDED)
 
-    def _give_up_unsent(self, book: int, order_id: UUID, number: int, reply: NotSent) -> bool:
-        """Nothing left this process, so the order is as open as before; it is looked at again when the rail is back."""
+    def _give_up_unsent(self, book: int, order_id: UUID, number: int, reply: NotSent) -> None:
+        """Nothing left this process, so the order is as open as before: it goes to another rail if it may, or waits."""
 
         def outcome(order: PaymentOrder) -> None:
             now = self._clock.now()
             order.not_received(attempt=number, evidence={"not_sent": reply.reason}, at=now)
-            order.defer(rail=order.attempt(number).rail, reason=reply.reason, at=now)
+            if order.rail != AUTO:
+                order.defer(rail=order.attempt(number).rail, reason=reply.reason, at=now)
 
         self._keep(book, order_id, outcome)
-        return False
 
     def _ask_to_authorise(self, order: PaymentOrder, attempt: Attempt, rail: Rail) -> RailReply:
         return rail.authorise(
@@ -224,13 +219,6 @@ class Attempts:
             except IntegrityError:
                 if attempt == TRIES:
                     raise
-
-
-def _wants_an_attempt(order: PaymentOrder) -> bool:
-    """No rail was asked yet, or the last one never had it."""
-    if order.rail is None or order.status not in ("created", "declined"):
-        return False
-    return not order.attempts or order.attempts[-1].state == "not_received"
 
 
 def _requested_capture(order: PaymentOrder, attempt: Attempt) -> Capture | None:

@@ -37,6 +37,7 @@ from payments.commands import (
 )
 from payments.payers import NoKeys, Payers
 from payments.recording import record_payments
+from rails.routing import AUTO
 
 TRIES = 5
 
@@ -220,8 +221,8 @@ class Checkout:
 
     def _new_order(self, command: CreateOrder, print_of_body: str) -> PaymentOrder:
         if command.rail is not None:
-            if command.rail not in self._rails:
-                offered = ", ".join(sorted(self._rails)) or "none is configured"
+            if command.rail not in self._rails and (command.rail != AUTO or not self._rails):
+                offered = ", ".join([*sorted(self._rails), AUTO]) if self._rails else "none is configured"
                 raise RailNotOffered(f"rail {command.rail} cannot be called here; choose one of: {offered}", "rail")
             if command.payment_token is None:
                 raise PaymentTokenMissing("payment_token is needed to pay through a rail", "payment_token")

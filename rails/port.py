@@ -59,6 +59,8 @@ class Capabilities:
     """Of `METHODS`, what can be paid by."""
     currencies: frozenset[str] | None = None
     """ISO 4217 codes that can be paid in; None for all."""
+    token_prefixes: tuple[str, ...] | None = None
+    """How the payment tokens begin that it knows; None for any."""
     visibility_lag_s: float = 0.0
     """How long the rail may take to find what it has just taken on: two inquiries must lie further apart than this
     before an attempt that is not found counts as not received."""

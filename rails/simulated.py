@@ -89,6 +89,7 @@ class SimulatedRail:
         idempotency_keys=True,
         calls=True,
         action=True,
+        token_prefixes=("tok_",),
     )
 
     def __init__(self, url: str, read_timeout: float = DEFAULT_READ_TIMEOUT_SECONDS) -> None:

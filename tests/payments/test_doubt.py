@@ -12,6 +12,7 @@ from domain.payment_order import PaymentOrder
 from payments.attempts import Attempts
 from payments.commands import CaptureOrder
 from payments.ladder import AFTERWARDS, STEPS, next_inquiry, used_up
+from payments.routes import Routes
 from rails.port import AuthoriseReply, AuthoriseRequest, InquiryReply, InquiryRequest, Rail
 from rails.registry import open_rail
 from rails.simulator import magic
@@ -101,9 +102,9 @@ def test_what_was_never_sent_is_no_doubt_and_is_sent_when_the_rail_is_back(away_
 def test_a_rail_that_is_held_to_be_down_is_not_asked_and_the_order_says_so_once(rail_shop: Shop) -> None:
     rail, down = rail_shop.rail, ["held to be down"]
     assert rail is not None
-    rail_shop.attempts = Attempts(
-        rail_shop.log, {rail.name: rail}, rail_shop.clock, lambda _: down[0] if down else None
-    )
+    rails = {rail.name: rail}
+    routes = Routes(rails, lambda _: down[0] if down else None)
+    rail_shop.attempts = Attempts(rail_shop.log, rails, rail_shop.clock, routes)
     order = place(rail_shop)
     for _ in range(3):
         order = advance(rail_shop, order)
