@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from rails.port import (
     Unknown,
     Voided,
 )
+from rails.stripe import OPTIONAL
 from rails.stripe_intents import StripeRail
 from tests.rails.scripted import answer, scripted
 from tests.rails.stripe_words import (
@@ -137,10 +139,16 @@ def test_a_hold_that_is_gone_is_voided_when_asked_for_and_unexpected_as_a_reply(
         pytest.param(answer(403, error("invalid_request_error", code="more_permissions_required")), id="forbidden"),
         pytest.param(answer(404, b"<html>not here</html>", kind="text/html"), id="404 of a proxy"),
         pytest.param(answer(409, error("idempotency_error", code="idempotency_key_in_use")), id="key in use"),
-        pytest.param(answer(429, error("invalid_request_error", code="lock_timeout")), id="lock"),
+        pytest.param(answer(409, error("invalid_request_error")), id="conflict"),
+        *(
+            pytest.param(answer(status, error("invalid_request_error", code=code)), id=f"{code}, {status}")
+            for code, status in (("lock_timeout", 429), ("lock_timeout", 400), ("idempotency_key_in_use", 400))
+        ),
         pytest.param(answer(429, b"<html>slow down</html>", kind="text/html"), id="429 of a proxy"),
         pytest.param(answer(500, error("api_error")), id="server error"),
         pytest.param(answer(500, error("card_error", code="card_declined")), id="5xx that talks like a decline"),
+        pytest.param(answer(500, error("api_error", payment_intent=CAPTURED_BY_US)), id="5xx with a payment"),
+        pytest.param(answer(500, error("api_error", payment_intent=intent("canceled"))), id="5xx, cancelled"),
         pytest.param(answer(502, b"<html>bad gateway</html>", kind="text/html"), id="bad gateway"),
         pytest.param(answer(503, error("invalid_request_error")), id="5xx that talks like a refusal"),
     ],
@@ -229,6 +237,19 @@ def test_a_void_sent_again_when_its_key_is_forgotten_finds_its_own_work() -> Non
     assert ask("void", VOID, answer(400, taken)) == Declined("payment_intent_unexpected_state", "hard")
 
 
+def test_a_payment_of_another_id_is_not_the_one_that_was_named() -> None:
+    for operation, request, told in (
+        ("capture", CAPTURE, intent(id="pi_2")),
+        ("void", VOID, intent("canceled", id="pi_2")),
+        ("inquire", INQUIRE, intent(id="pi_2")),
+    ):
+        assert isinstance(ask(operation, request, answer(200, told)), Unknown)
+
+
+def test_a_void_gives_back_what_was_not_taken() -> None:
+    assert ask("void", VOID, answer(200, intent("canceled", amount_received=200))) == Voided("pi_1", 300)
+
+
 def test_a_void_of_a_payment_that_held_nothing_gives_nothing_back() -> None:
     assert ask("void", VOID, answer(200, intent("canceled", latest_charge=None))) == Voided("pi_1", 0)
     assert isinstance(ask("void", VOID, answer(200, intent())), Unknown)
@@ -279,6 +300,29 @@ def test_what_is_asked_for_is_what_stripe_is_told() -> None:
         "return_url": "https://shop/back",
         "expand[0]": "latest_charge.balance_transaction",
     }
+
+
+def test_a_capture_asks_for_its_amount_in_stripes_units_and_leaves_its_key() -> None:
+    taken = intent(amount=90_000, amount_received=50_000, currency="isk", capture_method="manual")
+    with scripted(answer(200, taken)) as server:
+        rail = StripeRail(KEY, server.url, 5.0)
+        assert rail.capture(replace(CAPTURE, currency="ISK")) == Captured("pi_1", 500, 0)
+        rail.close()
+    line, headers, form = server.asked[0]
+    assert line == "POST /v1/payment_intents/pi_1/capture HTTP/1.1"
+    assert headers["idempotency-key"] == "capture"
+    assert (form["amount_to_capture"], form["metadata[capture_key]"]) == ("50000", "capture")
+
+
+def test_what_a_server_does_not_take_is_left_out() -> None:
+    with scripted(answer(200, intent())) as server:
+        rail = StripeRail(KEY, server.url, 5.0, OPTIONAL)
+        rail.authorise(replace(AUTHORISE, return_url="https://shop.example.org/back"))
+        rail.capture(CAPTURE)
+        rail.close()
+    created, captured = (set(form) for _, _, form in server.asked)
+    assert not created & {"return_url", "allowed_payment_method_types[0]"}
+    assert captured == {"amount_to_capture", "expand[0]"}
 
 
 def test_a_reason_tells_the_request_and_never_what_stripe_wrote() -> None:
