@@ -16,8 +16,8 @@ import httpx
 from rails.formats.direct_debit import Creditor
 from rails.formats.written import AccountHolder
 from rails.port import Payer
-from rails.sepa import SepaRail
 from rails.sepa_bank import HttpBank
+from rails.sepa_rail import SepaRail
 from rails.simulator.process import running_simulator
 from tests.contracts.drill import CURRENCY, Drill
 

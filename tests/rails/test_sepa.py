@@ -27,10 +27,10 @@ from rails.port import (
     Unknown,
 )
 from rails.registry import open_rail
-from rails.sepa import FactsPage, SepaRail
+from rails.sepa import SepaSettingInvalid
 from rails.sepa_bank import HttpBank
+from rails.sepa_rail import FactsPage, SepaRail
 from rails.sepa_reasons import DUPLICATES, REASON_CODES, decline_class
-from rails.sepa_settings import SepaSettingInvalid
 from rails.simulator.process import running_simulator
 from tests.contracts.sepa_drill import CREDITOR, OURS, SimulatedBank
 from tests.rails.formats.test_pain002 import report, transaction
