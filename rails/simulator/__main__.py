@@ -1,4 +1,4 @@
-"""`python -m rails.simulator --port 8081 --database simulator.sqlite3`: serves until SIGTERM or Ctrl-C.
+"""`python -m rails.simulator`: serves on port 8081 until SIGTERM or Ctrl-C.
 
 The first line on standard output is JSON with the address, so that whoever asked for port 0 learns the port.
 """
@@ -27,7 +27,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m rails.simulator", description="A payment rail to practise on.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8081, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument("--database", type=Path, required=True, help="SQLite file of its books, created when missing")
+    parser.add_argument(
+        "--database",
+        type=Path,
+        default=Path("simulator.sqlite3"),
+        help="SQLite file of its books, created when missing (default: %(default)s)",
+    )
     parser.add_argument("--public-url", help="where customers' browsers find it (default: where it listens)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")

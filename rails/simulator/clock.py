@@ -42,11 +42,12 @@ class Clock:
 
     def state(self) -> dict[str, object]:
         """As GET /clock tells it."""
-        now = self.now()
+        real = self._real()
+        now = self._frozen_at or real + self._offset
         return {
             "now": moments.written(now),
             "frozen": self._frozen_at is not None,
-            "ahead_of_real_time_s": round((now - self._real()).total_seconds(), 6),
+            "ahead_of_real_time_s": (now - real).total_seconds(),
         }
 
     def change(self, body: fields.Body, *, may_go_back: bool) -> None:
@@ -58,14 +59,15 @@ class Clock:
         fields.only(body, "set", "advance_s", "freeze")
         if not body:
             raise invalid("set", "is missing, and so are advance_s and freeze: give one of them")
-        before = moment = self.now()
+        real = self._real()
+        before = moment = self._frozen_at or real + self._offset
         if "set" in body:
             moment = fields.moment(body, "set")
         if "advance_s" in body:
             moment += timedelta(seconds=fields.number(body, "advance_s", 0, GREATEST_STEP.total_seconds()))
         freeze = fields.flag(body, "freeze") if "freeze" in body else self._frozen_at is not None
         self._check(before, moment, "set" if "set" in body else "advance_s", may_go_back=may_go_back)
-        self._offset = moment - self._real()
+        self._offset = moment - real
         self._frozen_at = moment if freeze else None
         self._keep()
 
