@@ -1,4 +1,4 @@
-"""A server on loopback that gives one scripted answer to every request, and keeps what it was asked."""
+"""A server on loopback that gives a scripted answer to every request, and keeps what it was asked."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from urllib.parse import parse_qs
 
 @dataclass
 class Scripted:
-    """Where it listens, and each request as it came: its first line, its headers, its form."""
+    """Where it listens, what it answers next, and each request as it came: its first line, its headers, its form."""
 
     url: str
+    reply: bytes | None
     asked: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
 
 
@@ -31,7 +32,7 @@ def answer(status: int, body: object, *headers: str, kind: str = "application/js
 def scripted(reply: bytes | None) -> Iterator[Scripted]:
     """None keeps the line open in silence."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Scripted(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        server = Scripted(f"http://127.0.0.1:{listener.getsockname()[1]}", reply)
         finished = threading.Event()
 
         def serve() -> None:
@@ -41,10 +42,10 @@ def scripted(reply: bytes | None) -> Iterator[Scripted]:
                     if finished.is_set():
                         return
                     _read(connection, server)
-                    if reply is None:
+                    if server.reply is None:
                         finished.wait()
                     with contextlib.suppress(OSError):
-                        connection.sendall(reply or b"")
+                        connection.sendall(server.reply or b"")
 
         thread = threading.Thread(target=serve)
         thread.start()

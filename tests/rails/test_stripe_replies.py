@@ -25,7 +25,7 @@ from rails.port import (
 )
 from rails.stripe import OPTIONAL
 from rails.stripe_intents import StripeRail
-from tests.rails.scripted import answer, scripted
+from tests.rails.scripted import Scripted, answer, scripted
 from tests.rails.stripe_words import (
     AUTHORISE,
     CAPTURE,
@@ -40,9 +40,11 @@ from tests.rails.stripe_words import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rails.port import RailReply
+
+    Ask = Callable[[str, Any, bytes], RailReply]
 
 UNTIL = datetime.fromtimestamp(CAPTURE_BEFORE, UTC)
 REDIRECT = {"type": "redirect_to_url", "redirect_to_url": {"url": "https://hooks.example.org/3ds", "return_url": "x"}}
@@ -51,16 +53,27 @@ CAPTURED_BY_US = intent(metadata={"attempt_key": "attempt", "capture_key": "capt
 CAPTURED_BY_OTHERS = intent(metadata={"attempt_key": "attempt", "capture_key": "other"}, capture_method="manual")
 
 
-def ask(operation: str, request: Any, reply: bytes | None) -> RailReply:
-    """The rail's answer when the server gives `reply`; it must have asked exactly once."""
-    with scripted(reply) as server:
-        rail = StripeRail(KEY, server.url, 5.0 if reply is not None else 0.05)
-        try:
-            told: RailReply = getattr(rail, operation)(request)
-        finally:
-            rail.close()
+@pytest.fixture(scope="module")
+def desk() -> Iterator[tuple[Scripted, StripeRail]]:
+    with scripted(b"") as server:
+        rail = StripeRail(KEY, server.url, 5.0)
+        yield server, rail
+        rail.close()
+
+
+@pytest.fixture
+def ask(desk: tuple[Scripted, StripeRail]) -> Ask:
+    """Gives the rail's answer when the server gives `reply`; it must have asked exactly once."""
+    server, rail = desk
+
+    def answered(operation: str, request: Any, reply: bytes) -> RailReply:
+        server.reply = reply
+        server.asked.clear()
+        told: RailReply = getattr(rail, operation)(request)
         assert len(server.asked) == 1
-    return told
+        return told
+
+    return answered
 
 
 @pytest.mark.parametrize(
@@ -99,13 +112,13 @@ def ask(operation: str, request: Any, reply: bytes | None) -> RailReply:
     ],
 )
 def test_a_status_is_told_alike_when_it_is_the_reply_and_when_it_is_asked_for(
-    told: dict[str, Any], means: RailReply
+    ask: Ask, told: dict[str, Any], means: RailReply
 ) -> None:
     assert ask("authorise", AUTHORISE, answer(200, told)) == means
     assert ask("inquire", INQUIRE, answer(200, told)) == means
 
 
-def test_a_hold_that_is_gone_is_voided_when_asked_for_and_unexpected_as_a_reply() -> None:
+def test_a_hold_that_is_gone_is_voided_when_asked_for_and_unexpected_as_a_reply(ask: Ask) -> None:
     assert ask("inquire", INQUIRE, answer(200, intent("canceled"))) == Voided("pi_1", 500)
     assert isinstance(ask("authorise", AUTHORISE, answer(200, intent("canceled"))), Unknown)
 
@@ -113,7 +126,6 @@ def test_a_hold_that_is_gone_is_voided_when_asked_for_and_unexpected_as_a_reply(
 @pytest.mark.parametrize(
     "reply",
     [
-        pytest.param(None, id="silence"),
         pytest.param(b"", id="hung up"),
         pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", id="not HTTP"),
         pytest.param(answer(200, intent())[:-9], id="cut off"),
@@ -158,7 +170,7 @@ def test_a_hold_that_is_gone_is_voided_when_asked_for_and_unexpected_as_a_reply(
     [("authorise", AUTHORISE), ("capture", CAPTURE), ("void", VOID), ("inquire", INQUIRE)],
 )
 def test_whatever_stripe_has_not_said_leaves_the_outcome_unknown_and_is_asked_once(
-    operation: str, request_: Any, reply: bytes | None
+    ask: Ask, operation: str, request_: Any, reply: bytes
 ) -> None:
     told = ask(operation, request_, reply)
     assert isinstance(told, Unknown)
@@ -208,20 +220,20 @@ def test_whatever_stripe_has_not_said_leaves_the_outcome_unknown_and_is_asked_on
         pytest.param(401, error("invalid_request_error"), NotSent, id="key not accepted"),
     ],
 )
-def test_an_error_that_stripe_explains_decides(status: int, body: object, means: Any) -> None:
+def test_an_error_that_stripe_explains_decides(ask: Ask, status: int, body: object, means: Any) -> None:
     for operation, request in (("authorise", AUTHORISE), ("capture", CAPTURE), ("void", VOID)):
         told = ask(operation, request, answer(status, body))
         assert isinstance(told, NotSent) if means is NotSent else told == means
 
 
 @pytest.mark.parametrize("status", ["succeeded", "requires_capture", "processing", "requires_action"])
-def test_a_refusal_whose_payment_says_otherwise_declines_nothing(status: str) -> None:
+def test_a_refusal_whose_payment_says_otherwise_declines_nothing(ask: Ask, status: str) -> None:
     for code, kind in ((402, "card_error"), (400, "invalid_request_error")):
         body = error(kind, code="card_declined", payment_intent=intent(status))
         assert isinstance(ask("authorise", AUTHORISE, answer(code, body)), Unknown)
 
 
-def test_a_capture_sent_again_when_its_key_is_forgotten_finds_its_own_work() -> None:
+def test_a_capture_sent_again_when_its_key_is_forgotten_finds_its_own_work(ask: Ask) -> None:
     done = answer(400, error("invalid_request_error", code="payment_intent_unexpected_state",
                              payment_intent=CAPTURED_BY_US))  # fmt: skip
     assert ask("capture", CAPTURE, done) == Captured("pi_1", 500, 39)
@@ -230,14 +242,23 @@ def test_a_capture_sent_again_when_its_key_is_forgotten_finds_its_own_work() -> 
     assert ask("capture", CAPTURE, other) == Declined("payment_intent_unexpected_state", "hard")
 
 
-def test_a_void_sent_again_when_its_key_is_forgotten_finds_its_own_work() -> None:
+def test_a_void_sent_again_when_its_key_is_forgotten_finds_its_own_work(ask: Ask) -> None:
     done = error("invalid_request_error", code="payment_intent_unexpected_state", payment_intent=intent("canceled"))
     assert ask("void", VOID, answer(400, done)) == Voided("pi_1", 500)
     taken = error("invalid_request_error", code="payment_intent_unexpected_state", payment_intent=intent())
     assert ask("void", VOID, answer(400, taken)) == Declined("payment_intent_unexpected_state", "hard")
 
 
-def test_a_payment_of_another_id_is_not_the_one_that_was_named() -> None:
+def test_silence_leaves_the_outcome_unknown_after_the_time_that_was_set() -> None:
+    with scripted(None) as server:
+        rail = StripeRail(KEY, server.url, 0.05)
+        told = rail.authorise(AUTHORISE)
+        rail.close()
+    assert isinstance(told, Unknown)
+    assert "ReadTimeout" in told.reason
+
+
+def test_a_payment_of_another_id_is_not_the_one_that_was_named(ask: Ask) -> None:
     for operation, request, told in (
         ("capture", CAPTURE, intent(id="pi_2")),
         ("void", VOID, intent("canceled", id="pi_2")),
@@ -246,11 +267,11 @@ def test_a_payment_of_another_id_is_not_the_one_that_was_named() -> None:
         assert isinstance(ask(operation, request, answer(200, told)), Unknown)
 
 
-def test_a_void_gives_back_what_was_not_taken() -> None:
+def test_a_void_gives_back_what_was_not_taken(ask: Ask) -> None:
     assert ask("void", VOID, answer(200, intent("canceled", amount_received=200))) == Voided("pi_1", 300)
 
 
-def test_a_void_of_a_payment_that_held_nothing_gives_nothing_back() -> None:
+def test_a_void_of_a_payment_that_held_nothing_gives_nothing_back(ask: Ask) -> None:
     assert ask("void", VOID, answer(200, intent("canceled", latest_charge=None))) == Voided("pi_1", 0)
     assert isinstance(ask("void", VOID, answer(200, intent())), Unknown)
 
@@ -264,12 +285,12 @@ def test_a_void_of_a_payment_that_held_nothing_gives_nothing_back() -> None:
         (intent("canceled"), NotFound("capture")),
     ],
 )
-def test_a_capture_is_found_by_the_key_it_left(told: dict[str, Any], means: RailReply) -> None:
+def test_a_capture_is_found_by_the_key_it_left(ask: Ask, told: dict[str, Any], means: RailReply) -> None:
     assert ask("inquire", INQUIRE_CAPTURE, answer(200, told)) == means
     assert isinstance(ask("inquire", INQUIRE_CAPTURE, answer(200, intent())), Unknown)
 
 
-def test_an_inquiry_needs_the_reference_and_takes_no_other_payment_for_it() -> None:
+def test_an_inquiry_needs_the_reference_and_takes_no_other_payment_for_it(ask: Ask) -> None:
     rail = StripeRail(KEY, "http://127.0.0.1:1", 1.0)
     told = rail.inquire(InquiryRequest("attempt"))
     rail.close()
@@ -325,7 +346,7 @@ def test_what_a_server_does_not_take_is_left_out() -> None:
     assert captured == {"amount_to_capture", "expand[0]"}
 
 
-def test_a_reason_tells_the_request_and_never_what_stripe_wrote() -> None:
+def test_a_reason_tells_the_request_and_never_what_stripe_wrote(ask: Ask) -> None:
     for status in (400, 401, 403, 409, 429, 500):
         body = error("idempotency_error", code="lock_timeout" if status == 429 else None)
         told = ask("authorise", AUTHORISE, answer(status, body, "Request-Id: req_7"))
@@ -355,9 +376,9 @@ def test_what_was_never_sent_is_told_apart_from_what_may_have_arrived(full_house
         nobody = listener.getsockname()[1]
     for url in (f"http://127.0.0.1:{nobody}", "http://stripe.invalid", f"http://127.0.0.1:{full_house}"):
         rail = StripeRail(KEY, url, 5.0)
-        for told in (rail.authorise(AUTHORISE), rail.inquire(INQUIRE)):
-            assert isinstance(told, NotSent)
-            assert "Connect" in told.reason
+        told = rail.authorise(AUTHORISE)
+        assert isinstance(told, NotSent)
+        assert "Connect" in told.reason
         rail.close()
 
 
