@@ -33,7 +33,9 @@ class OrderBody(Schema):
     splits = fields.List(fields.Nested(SplitBody), validate=validate.Length(max=500))
     capture_mode = fields.String(validate=validate.OneOf(("automatic", "manual")))
     rail = fields.String(
-        allow_none=True, validate=_NAME, metadata={"description": "Which rail to ask, or auto for any that fits; none is called without"}
+        allow_none=True,
+        validate=_NAME,
+        metadata={"description": "Which rail to ask, or auto for the best; none is called without"},
     )
     payment_token = Text(allow_none=True, metadata={"description": "The rail's token; never a card number"})
     reference = Text(allow_none=True)
