@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from domain.sealed import KeysUnavailable, SubjectErased
 from eventlog.sealing.cipher import KEY_BYTES, NONCE_BYTES, Forged, decrypt, encrypt
 from eventlog.sealing.keys import DataKey, Heard, KeyState, Rotation, unheard
@@ -43,6 +45,7 @@ create table if not exists data_keys (
 create index if not exists data_keys_by_master on data_keys (master) where master is not null;
 """
 _making = threading.Lock()
+log = structlog.get_logger(__name__)
 
 STATE = "select book, subject, key_id, master, made_at, erased_at from data_keys where book = ?"
 
@@ -104,17 +107,23 @@ class SqliteKeyStore:
 
     def rotate(self, heard: Heard = unheard) -> Rotation:
         """See KeyStore. A second rotation waits for the first."""
-        with self._connection(make=True) as connection, self._master_keys.held():
-            version, resumed = target(connection, self._master_keys)
-            with _writing(connection):  # from here on no key is wrapped with an older one
-                connection.execute("update store set master = ?", (version,))
-            count = 0
-            while done := self._rewrap_some(connection, version):
-                count += done
-                heard(count)
-            finished(connection, version)
-            self._master_keys.retire(below=version)
-            self._overwrite_journal(connection)
+        with self._connection() as connection:
+            if connection is None:
+                raise KeysUnavailable(f"there is no key store {self._path}; nothing was sealed yet, or it is elsewhere")
+            with self._master_keys.held():
+                return self._rotated(connection, heard)
+
+    def _rotated(self, connection: sqlite3.Connection, heard: Heard) -> Rotation:
+        version, resumed = target(connection, self._master_keys)
+        with _writing(connection):  # from here on no key is wrapped with an older one
+            connection.execute("update store set master = ?", (version,))
+        count = 0
+        while done := self._rewrap_some(connection, version):
+            count += done
+            heard(count)
+        finished(connection, version)
+        self._master_keys.retire(below=version)
+        self._overwrite_journal(connection)
         return Rotation(version, count, resumed)
 
     def check(self) -> int | None:
@@ -244,6 +253,8 @@ class SqliteKeyStore:
                 connection.execute(statement)
             with _writing(connection):
                 if connection.execute("select 1 from store").fetchone() is None:
+                    # Once in a lifetime: told again, the old store was lost, and its people with it.
+                    log.warning("keys.store_made", path=str(self._path))
                     version = max(self._master_keys.versions(), default=0) or self._master_keys.add()
                     connection.execute("insert into store values (1, ?)", (version,))
 

@@ -54,6 +54,9 @@ def test_a_store_that_nothing_was_sealed_with_has_no_files(tmp_path: Path) -> No
     with closing(sqlite_store(tmp_path)) as store:
         assert store.states(1) == []
         assert store.erase(1, ANNA) is None
+        assert store.check() is None
+        with pytest.raises(KeysUnavailable, match="there is no key store"):
+            store.rotate()
     assert list(tmp_path.iterdir()) == []
 
 
