@@ -86,6 +86,8 @@ class StripeRail:
         calls=True,
         action=True,
         pending=True,
+        # PaymentMethods, and what may stand in for one from before there were any.
+        token_prefixes=("pm_", "card_", "src_"),
         inquiry_needs_reference=True,
         keys_kept_s=KEYS_KEPT_SECONDS,
     )

@@ -58,7 +58,7 @@ def _value(name: str, value: Any) -> str:
         case bool():
             return "yes" if value else ""
         case None:
-            return "all" if name == "currencies" else "for ever"
+            return "for ever" if name.endswith("_s") else "all"
         case float():
             return f"{value:g}"
     return codes(sorted(value))
