@@ -116,6 +116,15 @@ def _rail_options(settings: Settings) -> dict[str, dict[str, str]]:
     if settings.stripe_key is not None:
         key = settings.stripe_key.get_secret_value()
         options["stripe"] = {"key": key, "url": settings.stripe_url, "read_timeout": read_timeout}
+    if settings.bank_iban:
+        options["sepa"] = {
+            "url": settings.bank_url or settings.simulator_url,
+            "creditor_name": settings.bank_creditor_name,
+            "iban": settings.bank_iban,
+            "bic": settings.bank_bic,
+            "creditor_id": settings.bank_creditor_id,
+            "read_timeout": read_timeout,
+        }
     return options
 
 

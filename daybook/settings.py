@@ -72,6 +72,13 @@ class Settings(BaseSettings):
         default=None, description="Secret or restricted key of a Stripe account; without it the rail is not opened."
     )
     stripe_url: str = Field(default=STRIPE_URL, description="Where Stripe's API is reached.")
+    bank_url: str = Field(
+        default="", description="Where the bank's interface is reached; left empty, at the simulator's bank."
+    )
+    bank_creditor_name: str = Field(default="", description="Who is paid into the account at the bank.")
+    bank_iban: str = Field(default="", description="The account that is paid into; without it the rail is not opened.")
+    bank_bic: str = Field(default="", description="BIC of the account's bank; payers from elsewhere are shown it.")
+    bank_creditor_id: str = Field(default="", description="Identifier by which direct debits are collected.")
 
     order_expiry_s: int = Field(
         default=3600,

@@ -14,6 +14,7 @@ DIRECTORY = Path(__file__).resolve().parents[2] / "docs" / "reference"
 def pages() -> dict[str, str]:
     """Every page by its file name, in the order of the overview."""
     from daybook.reference.api_page import api_page
+    from daybook.reference.bank_page import bank_page
     from daybook.reference.log_pages import events_page, views_page
     from daybook.reference.money_pages import accounts_page, posting_rules_page
     from daybook.reference.program_pages import commands_page, metrics_page, settings_page
@@ -31,6 +32,7 @@ def pages() -> dict[str, str]:
         "views.md": views_page(),
         "metrics.md": metrics_page(),
         "rails.md": rails_page(),
+        "bank-rail.md": bank_page(),
     }
 
 

@@ -18,7 +18,7 @@ from tests.docs.blocks import ROOT
 from tests.docs.blocks import pages as written_pages
 
 NAMES = ("api.md", "commands.md", "settings.md", "events.md", "payment-states.md", "accounts.md", "posting-rules.md",
-         "views.md", "metrics.md", "rails.md")  # fmt: skip
+         "views.md", "metrics.md", "rails.md", "bank-rail.md")  # fmt: skip
 BY_HAND = "features.md"  # it looks at other ledgers too; tests/docs/test_features.py holds its links
 ROOMS = ("domain", "eventlog", "rails", "projections", "ledger", "replay", "payments", "api", "daybook")
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daybook.bootstrap import rails
+from daybook.settings import Settings
 from rails.bookings import BookedIn, Returned, Unmatched, facts
 from rails.formats.camt import read_camt
 from rails.formats.identifiers import creditor_reference, end_to_end_id, grouped
@@ -342,6 +344,18 @@ class TestAtTheSimulatedBank:
 
 
 class TestSettings:
+    def test_the_rail_is_opened_once_there_is_an_account_to_pay_into(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        without = rails(Settings())
+        for name in ("creditor_name", "iban", "bic", "creditor_id"):
+            monkeypatch.setenv(f"DAYBOOK_BANK_{name.upper()}", SETTINGS[name])
+        with_account = rails(Settings())
+        assert (set(with_account) - set(without), set(without) - set(with_account)) == ({"sepa"}, set())
+        told = with_account["sepa"].authorise(TRANSFER)
+        assert isinstance(told, ActionRequired)
+        assert dict(told.instructions)["beneficiary"] == "Daybook"
+        for rail in (*without.values(), *with_account.values()):
+            rail.close()
+
     def test_a_rail_opens_with_what_it_needs(self) -> None:
         rail = open_rail("sepa", SETTINGS)
         told = rail.authorise(TRANSFER)
