@@ -84,6 +84,9 @@ class Attempts:
             if rail is None:
                 log.warning("payments.rail_not_configured", rail=attempt.rail, order_id=order.order_id)
                 continue
+            late = _held_too_late(order, attempt)
+            if late is not None and rail.capabilities.void:
+                return self._void_late(book, order, attempt, late, rail)
             if attempt.undecided:
                 return self._inquiries.ask(book, order, attempt, rail)
             if attempt.unknown_operation is not None and not due_inquiry(attempt, self._clock.now()):
@@ -193,6 +196,22 @@ class Attempts:
         self._keep(book, order.id, outcome)
         return isinstance(reply, Voided)
 
+    def _void_late(self, book: int, order: PaymentOrder, attempt: Attempt, reference: str, rail: Rail) -> bool:
+        """Money that a rail holds for an order that wants it no more goes back to the payer; what it took is for people
+        to decide."""
+        reply = rail.void(VoidRequest(f"{attempt.attempt_key}/late/{reference}", reference))
+        if not isinstance(reply, Voided):
+            log.warning("payments.late_hold_stays", order_id=order.order_id, reason=outcomes.reason_of(reply))
+            return False
+
+        def outcome(fresh: PaymentOrder) -> None:
+            fresh.void_late_success(
+                attempt=attempt.number, rail_reference=reference, amount_minor=reply.amount_minor, at=self._clock.now()
+            )
+
+        self._keep(book, order.id, outcome)
+        return True
+
     def _request_automatic_capture(self, book: int, order: PaymentOrder, attempt: Attempt) -> bool:
         """The rail held where it was asked to take: the order wants the money taken, so a capture follows."""
 
@@ -219,6 +238,13 @@ class Attempts:
             except IntegrityError:
                 if attempt == TRIES:
                     raise
+
+
+def _held_too_late(order: PaymentOrder, attempt: Attempt) -> str | None:
+    for number, operation, reference in order.late_successes:
+        if number == attempt.number and operation == "authorise" and reference not in order.late_voided:
+            return reference
+    return None
 
 
 def _requested_capture(order: PaymentOrder, attempt: Attempt) -> Capture | None:

@@ -27,14 +27,28 @@ from eventlog.errors import LogUnavailable
 from eventlog.recorded import Meta
 from ledger.client import EngineUnavailable
 from ledger.wire import ExpireHold, Reply, Request
-from projections.due import AUTHORISATION_EXPIRY, FUNDS_RELEASE, HOLD_EXPIRY, INQUIRY, ORDER_EXPIRY, RETRY, WAITING
+from projections.due import (
+    AUTHORISATION_EXPIRY,
+    FUNDS_RELEASE,
+    HOLD_EXPIRY,
+    INQUIRY,
+    LATE_HOLD,
+    ORDER_EXPIRY,
+    RETRY,
+    WAITING,
+)
 
 META = Meta(actor="timers")
 BATCH = 500
-LOOKED_AT = frozenset({INQUIRY, WAITING, RETRY})
-"""Kinds of which the order's state says what there is to do; they stay due until it changes."""
 PAUSE_FIRST = timedelta(seconds=2)
-PAUSE_MAX = {INQUIRY: timedelta(hours=1), WAITING: timedelta(hours=1), RETRY: timedelta(seconds=30)}
+PAUSE_MAX = {
+    INQUIRY: timedelta(hours=1),
+    WAITING: timedelta(hours=1),
+    LATE_HOLD: timedelta(hours=1),
+    RETRY: timedelta(seconds=30),
+}
+"""Kinds of which the order's state says what there is to do, and the longest pause between two looks: they stay due
+until the state changes."""
 
 log = structlog.get_logger()
 
@@ -109,13 +123,13 @@ class DuePoller:
         now = self._clock.now()
         self._engine_away = False
         entries = self._entries(now, BATCH)
-        waiting = {entry.stream_id for entry in entries if entry.kind in LOOKED_AT}
+        waiting = {entry.stream_id for entry in entries if entry.kind in PAUSE_MAX}
         self._next_look = {stream: at for stream, at in self._next_look.items() if stream in waiting}
         return sum(self._handle(entry, now) for entry in entries)
 
     def _handle(self, entry: DueEntry, now: datetime) -> bool:
         try:
-            if entry.kind in LOOKED_AT:
+            if entry.kind in PAUSE_MAX:
                 return self._look_at(entry, now)
             if entry.kind == HOLD_EXPIRY:
                 return self._expire_hold(entry, now)

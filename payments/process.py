@@ -31,6 +31,7 @@ TOPICS = (
     "payment-order.attempt-outcome-unknown.v1",
     "payment-order.capture-requested.v1",
     "payment-order.void-requested.v1",
+    "payment-order.late-success-detected.v1",
 )
 IN_FLIGHT = 20_000
 """Orders that are taken up and not done: what comes to one rail while it hangs must not fill it for the others."""

@@ -16,6 +16,7 @@ FUNDS_RELEASE: Final = "funds-release"
 INQUIRY: Final = "inquiry"
 WAITING: Final = "waiting"
 RETRY: Final = "retry"
+LATE_HOLD: Final = "late-hold"
 HOLD_EXPIRY: Final = "hold-expiry"
 RELEASE_AFTER: Final = timedelta(days=2)
 """Captured money may be paid out two days later (worked example of the payments reference, step 4: T+2)."""
@@ -71,6 +72,7 @@ class Due(PlainRows):
         "payment-order.attempt-outcome-unknown.v1",
         "payment-order.attempt-resolved.v1",
         "payment-order.late-success-detected.v1",
+        "payment-order.late-success-voided.v1",
         "payment-order.voided.v1",
         "payment-order.authorization-expired.v1",
         "payment-order.funds-released.v1",
@@ -109,6 +111,8 @@ class Due(PlainRows):
             _start(rows, fact, INQUIRY, str(event.attempt), event.next_at)
         elif isinstance(event, (waiting.ActionRequired, waiting.AttemptPending)):
             _start(rows, fact, WAITING, str(event.attempt), event.timestamp + WAITING_AFTER)
+        elif isinstance(event, events.LateSuccessDetected) and event.operation == "authorise":
+            _start(rows, fact, LATE_HOLD, event.rail_reference, event.timestamp + WAITING_AFTER)
         elif isinstance(event, waiting.AttemptDeferred):
             _start(rows, fact, RETRY, "", event.timestamp + WAITING_AFTER)
         elif isinstance(event, postings.HoldPlaced) and event.expires_at is not None:
@@ -134,6 +138,8 @@ def _touched(fact: Fact) -> list[Key]:
         touched.append((stream, INQUIRY, str(event.attempt)))
     if isinstance(event, _ENDS_WAITING):
         touched.append((stream, WAITING, str(event.attempt)))
+    if isinstance(event, (events.LateSuccessDetected, waiting.LateSuccessVoided)):
+        touched.append((stream, LATE_HOLD, event.rail_reference))
     if isinstance(event, _ENDS_RETRY):
         touched.append((stream, RETRY, ""))
     return touched

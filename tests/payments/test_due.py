@@ -4,13 +4,25 @@ evidence comes."""
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from domain.payment_order import PaymentOrder
 from ledger.client import LedgerClient
 from payments.due import DueEntry, DuePoller
-from projections.due import AUTHORISATION_EXPIRY, FUNDS_RELEASE, HOLD_EXPIRY, INQUIRY, INQUIRY_AFTER, ORDER_EXPIRY, VIEW
+from projections.due import (
+    AUTHORISATION_EXPIRY,
+    FUNDS_RELEASE,
+    HOLD_EXPIRY,
+    INQUIRY,
+    INQUIRY_AFTER,
+    LATE_HOLD,
+    ORDER_EXPIRY,
+    RETRY,
+    VIEW,
+    WAITING,
+)
 from projections.view import Fact, Rows
 from rails.simulator import magic
 from tests.payments.shop import BOOK, TOKEN, Shop
@@ -155,3 +167,43 @@ def test_a_poll_that_fails_does_not_end_the_timers(shop: Shop) -> None:
 
     DuePoller(shop.log, due, shop.clock, lambda *_: False, NO_ENGINE).run(stop, 0.001)
     assert len(polls) == 3
+
+
+def kinds(shop: Shop) -> list[str]:
+    return sorted(entry.kind for entry in due_entries(shop) if entry.kind != ORDER_EXPIRY)
+
+
+def test_whoever_is_waited_for_has_a_timer_until_it_is_over(shop: Shop) -> None:
+    order = shop.checkout.create_order(shop.body()).order
+    at = shop.clock.now()
+    steps: list[tuple[Callable[[], object], list[str]]] = [
+        (lambda: order.defer(rail="simulated", reason="down", at=at), [RETRY]),
+        (lambda: start(order, at), []),
+        (lambda: order.mark_unknown(attempt=1, operation="authorise", reason="lost", at=at), [INQUIRY]),
+        (lambda: inquire(order, at), [INQUIRY]),
+        (lambda: require_action(order, at), [WAITING]),
+        (lambda: order.mark_pending(attempt=1, rail_reference="r", expected_by=None, at=at), [WAITING]),
+        (lambda: order.decline(attempt=1, code="no", decline_class="soft", at=at), []),
+        (lambda: hold_late(order, at), [LATE_HOLD]),
+        (lambda: order.void_late_success(attempt=1, rail_reference="r", amount_minor=1, at=at), []),
+    ]
+    for step, wanted in steps:
+        step()
+        shop.log.save(order, book=BOOK)
+        assert kinds(shop) == wanted
+
+
+def start(order: PaymentOrder, at: datetime) -> None:
+    order.start_attempt(rail="simulated", method="token", amount_minor=10_000, attempt_key="k", at=at)
+
+
+def inquire(order: PaymentOrder, at: datetime) -> None:
+    order.record_inquiry(attempt=1, answer="unknown", reason="lost", next_at=at, at=at)
+
+
+def require_action(order: PaymentOrder, at: datetime) -> None:
+    order.require_action(attempt=1, rail_reference="r", url=None, instructions={}, expires_at=None, at=at)
+
+
+def hold_late(order: PaymentOrder, at: datetime) -> None:
+    order.authorize(attempt=1, amount_minor=10_000, currency="EUR", rail_reference="r", at=at)

@@ -10,9 +10,9 @@ import pytest
 from domain.payment_order import PaymentOrder
 from domain.told import told
 from payments.recording import attempt_key
-from rails.port import InquiryRequest, Voided
+from rails.port import Authorised, InquiryRequest, Voided
 from rails.simulated import SimulatedRail
-from tests.payments.shop import Shop
+from tests.payments.shop import BOOK, Shop
 from tests.payments.test_attempts import advance
 
 CHALLENGED = "tok_3ds"
@@ -72,3 +72,25 @@ def test_a_payer_who_does_not_act_in_time_has_not_paid_and_cannot_any_more(rail_
     url = order.attempts[0].action_url
     assert httpx.post(f"{url}/approve", trust_env=False).status_code == 409
     assert advance(rail_shop, order).captured_minor == 0
+
+
+def test_what_a_rail_holds_for_an_order_that_was_given_up_goes_back_to_the_payer(rail_shop: Shop) -> None:
+    """The payer confirms at the last moment, when the order has been told that they did not."""
+    order = place(rail_shop, "manual")
+    order.decline(attempt=1, code="action_expired", decline_class="soft", at=rail_shop.clock.now())
+    order.cancel(reason="asked", at=rail_shop.clock.now())
+    decide(order, "approve")
+    rail = rail_shop.rail
+    assert rail is not None
+    held = rail.inquire(InquiryRequest(attempt_key(order.id, 1)))
+    assert isinstance(held, Authorised)
+    order.authorize(
+        attempt=1, amount_minor=held.amount_minor, currency="EUR", rail_reference=held.rail_reference,
+        at=rail_shop.clock.now(),
+    )  # fmt: skip
+    rail_shop.log.save(order, book=BOOK)
+    for _ in range(2):
+        order = advance(rail_shop, order)
+    assert (order.status, order.held_minor, order.late_voided) == ("conflicted", 0, [held.rail_reference])
+    assert rail_shop.topics()[-1] == "late-success-voided"
+    assert isinstance(rail.inquire(InquiryRequest(attempt_key(order.id, 1))), Voided)
