@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rails.formats.statement import Balance, BreakKind, Entry, StatementHead
 
 BOOKED: Final = "BOOK"
+SUMMARIES: Final = ("TtlNtries", "TtlCdtNtries", "TtlDbtNtries")
+"""What a bank may count beforehand: all entries, those in, those out."""
 MOST_BREAKS: Final = 100
 """More are counted by nobody: the file is of no use, and its report must not grow with it."""
 
@@ -23,27 +25,32 @@ class Sums:
     def __init__(self, place: str) -> None:
         self._place = place
         self._total = Decimal()
-        self._all = Decimal()
+        self._in = (0, Decimal())
+        self._out = (0, Decimal())
         self._currencies: set[str] = set()
         self._entries = 0
         self._booked = 0
-        self._announced: tuple[int | None, Decimal | None] = (None, None)
+        self._announced: dict[str, tuple[int | None, Decimal | None]] = {}
         self._breaks: list[Break] = []
 
     def announced(self, summary: Element | None) -> None:
         """The transactions summary, where a bank says beforehand how many entries follow and what they sum to."""
-        if summary is None or summary.child("TtlNtries") is None:
-            return
-        text = summary.told("TtlNtries", "Sum")
-        if text is not None and not fields.DECIMAL.fullmatch(text):
-            raise summary.wrong("is no amount", "TtlNtries", "Sum")
-        self._announced = (fields.whole(summary, "TtlNtries", "NbOfNtries"), Decimal(text) if text else None)
+        for name in SUMMARIES:
+            if summary is None or summary.child(name) is None:
+                continue
+            text = summary.told(name, "Sum")
+            if text is not None and not fields.DECIMAL.fullmatch(text):
+                raise summary.wrong("is no amount", name, "Sum")
+            self._announced[name] = (fields.whole(summary, name, "NbOfNtries"), Decimal(text) if text else None)
 
     def add(self, entry: Entry) -> None:
         """An entry went by."""
         self._entries += 1
         amount = Decimal(entry.amount.reported)
-        self._all += abs(amount)
+        if entry.amount.reported.startswith("-"):
+            self._out = (self._out[0] + 1, self._out[1] - amount)
+        else:
+            self._in = (self._in[0] + 1, self._in[1] + amount)
         if entry.status == BOOKED:
             self._booked += 1
             self._total += amount
@@ -53,11 +60,13 @@ class Sums:
 
     def end(self, head: StatementHead) -> StatementEnd:
         """All entries went by."""
-        count, total = self._announced
-        if count is not None and count != self._entries:
-            self._broken("entry_count", "TxsSummry/TtlNtries/NbOfNtries", str(count), str(self._entries))
-        if total is not None and total != self._all:
-            self._broken("entry_sum", "TxsSummry/TtlNtries/Sum", str(total), str(self._all))
+        both = (self._in[0] + self._out[0], self._in[1] + self._out[1])
+        for name, (count, total) in zip(SUMMARIES, (both, self._in, self._out), strict=True):
+            expected_count, expected_total = self._announced.get(name, (None, None))
+            if expected_count not in (None, count):
+                self._broken("entry_count", f"TxsSummry/{name}/NbOfNtries", str(expected_count), str(count))
+            if expected_total not in (None, total):
+                self._broken("entry_sum", f"TxsSummry/{name}/Sum", str(expected_total), str(total))
         checked = self._check_closing(head)
         return StatementEnd(self._entries, self._booked, checked, tuple(self._breaks))
 

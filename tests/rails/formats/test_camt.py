@@ -272,6 +272,20 @@ class TestFiguresThatDisagree:
             ("entry_sum", "13.00", "12.50"),
         ]
 
+    def test_credits_and_debits_are_counted_apart(self) -> None:
+        entries = (*ONE.entries, WrittenEntry("-2.00"), WrittenEntry("-3.00"))
+        told = "".join(
+            f"<{name}><NbOfNtries>{count}</NbOfNtries><Sum>{total}</Sum></{name}>"
+            for name, count, total in (("TtlCdtNtries", 1, "12.50"), ("TtlDbtNtries", 2, "5.01"))
+        )
+        document = Writer().message(WrittenStatement(entries)).replace(b"<Ntry>", b"<TxsSummry/><Ntry>", 1)
+        (statement,) = load_camt(
+            io.BytesIO(document.replace(b"<TxsSummry/>", f"<TxsSummry>{told}</TxsSummry>".encode()))
+        )
+        (wrong,) = statement.end.breaks
+        assert (wrong.kind, wrong.expected, wrong.found) == ("entry_sum", "5.01", "5.00")
+        assert wrong.place == "BkToCstmrStmt/Stmt[1]/TxsSummry/TtlDbtNtries/Sum"
+
     def test_an_amount_with_parts_of_a_minor_unit_is_kept_beside_its_rounding(self) -> None:
         entries = tuple(WrittenEntry(amount) for amount in ("0.005", "0.015", "-0.004", "1.00000"))
         (statement,) = load_camt(io.BytesIO(Writer().message(WrittenStatement(entries, "0", "1.016"))))
