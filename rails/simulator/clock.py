@@ -28,17 +28,24 @@ class Clock:
         self._real = real
         self._offset = timedelta()
         self._frozen_at: datetime | None = None
+        self._held: datetime | None = None
         self.load()
 
     def load(self) -> None:
         """What the file says; real time when it says nothing."""
         kept = self._store.setting(SETTING) or {}
+        self._held = None
         self._offset = timedelta(seconds=kept.get("offset_s", 0.0))
         self._frozen_at = moments.read(kept["frozen_at"]) if kept.get("frozen_at") else None
 
     def now(self) -> datetime:
-        """The present moment."""
-        return self._frozen_at or self._real() + self._offset
+        """The present moment; the same for all of a request once `hold` has been called for it."""
+        return self._held or self._frozen_at or self._real() + self._offset
+
+    def hold(self) -> None:
+        """Let no time pass within a request: midnight must not come between its parts."""
+        self._held = None
+        self._held = self.now()
 
     def state(self) -> dict[str, object]:
         """As GET /clock tells it."""
@@ -69,6 +76,7 @@ class Clock:
         self._check(before, moment, "set" if "set" in body else "advance_s", may_go_back=may_go_back)
         self._offset = moment - real
         self._frozen_at = moment if freeze else None
+        self._held = None
         self._keep()
 
     def _check(self, before: datetime, moment: datetime, field: str, *, may_go_back: bool) -> None:

@@ -64,10 +64,10 @@ create table replies (
     body text not null
 ) strict, without rowid;
 
--- Money that reached the provider, a row each time; refunds will be rows with a negative gross.
+-- Money that reached the provider, a row each time; refunds, once there are any, are rows with a negative gross.
 create table movements (
     number integer primary key autoincrement,
-    kind text not null check (kind in ('capture')),
+    kind text not null check (kind in ('capture', 'refund')),
     authorisation_id text not null references authorisations (id),
     capture_key text not null,
     currency text not null,

@@ -124,6 +124,7 @@ class Simulator:
 
     def _answered(self, request: Request) -> tuple[Reply, Fault | None]:
         route, names = find(request.method, request.path)
+        self.books.clock.hold()
         self.books.days.catch_up()
         fault = self._fault(route, request, names)
         if fault is not None and not fault.kind.after_effect:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from rails.simulator.store import Store
 
+# What was declined, or given up while its customer was being asked, has neither an end of its hold nor a capture.
 TOTALS: Final = (
     "select currency, count(*) as authorisations, sum(amount_minor) as authorised_minor, "
     "sum(captured_minor) as captured_minor, sum(cost_minor) as cost_minor, "
     "sum(released_minor) as released_minor, sum(amount_minor - captured_minor - released_minor) as held_minor "
-    "from authorisations where status not in ('declined', 'requires_action') group by currency order by currency"
+    "from authorisations where capture_before is not null or captured_minor > 0 group by currency order by currency"
 )
 PAYMENTS: Final = (
     "select attempt_key as key, order_id, id, method, currency, status as state, requested_minor, "
-    "case when status in ('declined', 'requires_action') then 0 else amount_minor end as authorised_minor, "
+    "case when capture_before is not null or captured_minor > 0 then amount_minor else 0 end as authorised_minor, "
     "captured_minor, released_minor, 0 as refunded_minor, "
     "case when status = 'authorised' then amount_minor - captured_minor else 0 end as held_minor, "
     "cost_minor as fee_minor, decline_code, decline_class, late_at, created_at "

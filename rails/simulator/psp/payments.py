@@ -80,7 +80,7 @@ class Payments:
             key,
             f"authorisations/{authorisation_id}/voids",
             request,
-            lambda: _left(self._row(authorisation_id)),
+            lambda: _given_back(self._row(authorisation_id)),
             lambda: self._void(authorisation_id),
         )
 
@@ -188,15 +188,18 @@ class Payments:
     def _void(self, authorisation_id: str) -> Effect:
         """What waits for its payer can be given up too: nothing is held then, and nobody can confirm it any more."""
         held = self._row(authorisation_id)
-        left = _left(held) if held["status"] == "authorised" else 0
+        left = _given_back(held)
         decline = DECLINES.get(left)
         if held["status"] not in ("authorised", "requires_action"):
             return refused(Problem(422, "authorisation_closed", f"the authorisation is {held['status']}", "hard"))
         if decline is not None:
             return refused(Problem(402, decline.code, "the payer's bank refused the void", decline.decline_class))
         with self._store.operation() as connection:
-            statement = "update authorisations set status = 'voided', released_minor = ? where id = ?"
-            connection.execute(statement, (left, authorisation_id))
+            connection.execute(
+                "update authorisations set status = 'voided', released_minor = ?, authentication = "
+                "case when status = 'requires_action' then 'cancelled' else authentication end where id = ?",
+                (left, authorisation_id),
+            )
         return Effect(201, json.dumps(self.authorisation("id", authorisation_id)))
 
     def _due(self, moment: datetime) -> str:
@@ -222,6 +225,11 @@ def reduce_hold(connection: Any, held: dict[str, Any], amount: int, cost: int, *
 
 def _left(held: dict[str, Any]) -> int:
     return int(held["amount_minor"] - held["captured_minor"] - held["released_minor"])
+
+
+def _given_back(row: dict[str, Any]) -> int:
+    """What a void gives back: nothing where the customer has not even been asked."""
+    return _left(row) if row["status"] == "authorised" else 0
 
 
 def _id(key: str) -> str:

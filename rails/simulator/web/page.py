@@ -19,6 +19,7 @@ STYLE: Final = (
 SAID: Final = {
     "approved": "You have approved this payment.",
     "declined": "You have declined this payment.",
+    "cancelled": "The shop has given this payment up.",
     "expired": "The time to confirm this payment is over.",
 }
 

@@ -150,6 +150,19 @@ def test_machines_get_data_instead_of_pages(desk: Desk) -> None:
     assert desk.captured() == 10_000
 
 
+def test_a_shop_can_give_a_payment_up_while_its_customer_is_being_asked(desk: Desk) -> None:
+    payment = opened(desk)
+    page = page_of(desk, payment)
+    void = desk.http.post(f"/v1/authorisations/{payment['id']}/voids", json={}, headers={"Idempotency-Key": "v"})
+    assert (void.status_code, void.json()["status"], void.json()["released_minor"]) == (201, "voided", 0)
+    late = press(desk, page, "Approve")
+    assert late.status_code == 409
+    assert "The shop has given this payment up." in Page(late.text).words
+    assert desk.by_key("asked")["authentication"] == "cancelled"
+    assert desk.http.get("/v1/totals").json()["currencies"] == {}
+    assert desk.http.get("/v1/payments").json()["payments"][0]["authorised_minor"] == 0
+
+
 def test_the_window_is_a_matter_of_terms(desk: Desk) -> None:
     desk.terms(challenge_window_s=30)
     assert opened(desk)["action_expires_at"] == "2026-03-01T09:00:30.000000+00:00"
