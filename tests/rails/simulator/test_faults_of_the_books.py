@@ -57,6 +57,15 @@ def test_a_capture_does_not_turn_once_the_hold_is_gone(desk: Desk) -> None:
     assert desk.captured() == 0
 
 
+def test_a_capture_does_not_turn_once_others_have_taken_what_it_wanted(desk: Desk) -> None:
+    held = desk.hold(10_000)
+    desk.capture(held["id"], 6_000, key="late", headers=LATE)
+    desk.capture(held["id"], 4_001, key="other")
+    desk.clock(advance_s=90)
+    assert desk.http.get("/v1/captures/by-key/late").json()["status"] == "declined"
+    assert desk.captured() == 4_001
+
+
 def test_a_capture_does_not_turn_after_the_end_of_its_hold(desk: Desk) -> None:
     desk.terms(capture_window_s=60)
     held = desk.hold(10_000)

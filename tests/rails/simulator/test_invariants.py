@@ -130,6 +130,10 @@ def check_batches(world: World) -> None:
         whole = batch_row["carried_in_minor"] + batch_row["gross_minor"] - batch_row["fee_minor"]
         assert whole == batch_row["payout_minor"] + batch_row["carried_out_minor"]
         assert (batch_row["entry"] is not None) == (batch_row["payout_minor"] > 0)
+    for currency in ("EUR", "JPY"):
+        chain = store.rows("select * from batches where currency = ? order by day", currency)
+        carried = [0, *(batch_row["carried_out_minor"] for batch_row in chain)]
+        assert [batch_row["carried_in_minor"] for batch_row in chain] == carried[:-1]
     batched = world.sums("select currency as name, sum(movements) as sum from batches group by currency")
     assert batched == world.sums("select currency as name, count(*) as sum from movements group by currency")
 
