@@ -16,6 +16,7 @@ from domain.payer import PayerGiven
 from domain.payment_order import PaymentOrder
 from domain.sealed import KeysUnavailable, Place, Sealed, Seals, SubjectErased
 from payments.commands import CreateOrder, PayerPart
+from rails import port
 
 FIELDS: Final = ("name", "email", "iban")
 _SUBJECT_OF_ORDER: Final = "payer"
@@ -93,9 +94,20 @@ class Payers:
         except SubjectErased:
             return True
 
+    def for_call(self, order: PaymentOrder, book: int) -> port.Payer | None:
+        """Who pays, as a rail is told of it, for one call; None when nobody said, or the person was erased since: then
+        the rail decides what it can do without. Raises `SealBroken` when somebody has changed the log."""
+        try:
+            payer = self.opened(order, book)
+        except SubjectErased:
+            return None
+        return None if payer is None else port.Payer(name=payer.name, email=payer.email, iban=payer.iban)
+
     def opened(self, order: PaymentOrder, book: int) -> Payer | None:
-        """Who pays, None when nobody said. For a rail's call, and for readers who may know: use it at once, keep and
-        log nothing of it. Raises `SubjectErased`, and `SealBroken` when somebody has changed the log."""
+        """Who pays, None when nobody said, for readers who may know: use it at once, keep and log nothing of it.
+
+        Raises `SubjectErased`, and `SealBroken` when somebody has changed the log.
+        """
         given = order.payer
         if given is None:
             return None

@@ -73,10 +73,12 @@ class Capabilities:
     is paid twice."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Payer:
-    """Who pays, in plain text, for a rail that must be told: never logged, never kept. The mandate is that of a direct
-    debit: its reference, and the day (ISO 8601) on which it was signed."""
+    """Who pays, in plain text, for a rail that must be told: never logged, never kept, never printed.
+
+    The mandate is that of a direct debit: its reference, and the day (ISO 8601) on which it was signed.
+    """
 
     name: str | None = None
     email: str | None = None

@@ -13,6 +13,7 @@ from eventlog.sealing.seals import KeyedSeals
 from payments.checkout import Checkout
 from payments.commands import CaptureOrder, CreateOrder, fingerprint
 from payments.payers import subject_of
+from rails.port import Payer
 from tests.payments.shop import BOOK, Shop
 
 ID = "00000000-0000-0000-0000-0000000000a1"
@@ -57,6 +58,19 @@ def test_the_keyed_fingerprint_in_the_log_is_of_the_subject_s_key(shop: Shop) ->
     assert second is not None
     assert first.fingerprint != second.fingerprint, "each order has a subject, and so a key, of its own"
     assert first.subject == subject_of(BOOK, orders[0].order_id, command(PAYER).payer)  # type: ignore[arg-type]
+
+
+def test_a_rail_is_told_of_the_payer_for_a_call_and_of_nobody_once_erased(shop: Shop) -> None:
+    keys = MemoryKeyStore()
+    checkout = Checkout(shop.log, shop.clock, seals=KeyedSeals(keys))
+    order, without = (checkout.create_order(shop.body(payer=payer)).order for payer in (PAYER, None))
+    told = checkout.payers.for_call(order, BOOK)
+    assert told == Payer(**PAYER)
+    assert PAYER["name"] not in repr(told)
+    assert checkout.payers.for_call(without, BOOK) is None
+    assert order.payer is not None
+    keys.erase(BOOK, order.payer.subject)
+    assert checkout.payers.for_call(order, BOOK) is None
 
 
 def test_a_program_without_keys_takes_orders_without_payers_only(shop: Shop) -> None:
