@@ -22,6 +22,9 @@ PUBLIC: frozenset[str] = frozenset(
 SEES_PAYERS: frozenset[str] = _TRADE
 """Roles that see the personal data of an order's payer: those who may create one, each within what is theirs."""
 
+PAYERS: frozenset[str] = frozenset({"order_events.follow"})
+"""Endpoints that a payer's secret opens too, for the one order that it is made for."""
+
 ACCESS: dict[str, frozenset[str]] = {
     "merchants.register": _OPERATE,
     "wallets.open_wallet": _OPERATE,
@@ -30,6 +33,7 @@ ACCESS: dict[str, frozenset[str]] = {
     "payment_orders.create": _TRADE,
     "payment_orders.show": _EVERYONE,
     "payment_orders.index": _EVERYONE,
+    "order_events.follow": _EVERYONE,
     "payment_orders.capture": _TRADE,
     "payment_orders.cancel": _TRADE,
     "transfers.create": _OPERATE,

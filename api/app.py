@@ -28,6 +28,7 @@ from api import (
     ledger_lists,
     merchants,
     monitors,
+    order_events,
     payment_orders,
     periods,
     postings,
@@ -37,13 +38,14 @@ from api import (
     wallet_changes,
     wallets,
 )
-from api.access import PUBLIC, require_access
+from api.access import PAYERS, PUBLIC, require_access
 from api.auth import Authenticator
 from api.body import BODY_LIMIT_BYTES
 from api.headers import request_id
 from api.metrics import RequestMetrics
 from api.moments import answer_moments
 from api.openapi import OPENAPI_OPTIONS, finish_spec
+from api.payer_secrets import told_by
 from api.problem import (
     FieldError,
     ProblemError,
@@ -114,7 +116,7 @@ def create_app(services: Services) -> Flask:
     app.extensions[METRICS_EXTENSION] = metrics
     app.extensions[VIEW_METRICS_EXTENSION] = ViewMetrics(services.scraped)
     api = ProblemApi(app)
-    for resource in (merchants, wallets, payment_orders, transfers, events, health):
+    for resource in (merchants, wallets, payment_orders, order_events, transfers, events, health):
         api.register_blueprint(resource.blp)
     for resource in (postings, holds, wallet_changes, periods, monitors, bulk, adjustments):
         api.register_blueprint(resource.blp)
@@ -138,6 +140,9 @@ def _guard(app: Flask, authenticator: Authenticator, metrics: RequestMetrics) ->
         endpoint = asked.endpoint
         # No endpoint: routing already failed with 404 or 405, which tells nothing that /docs does not.
         if endpoint is None or endpoint in PUBLIC:
+            return
+        # A payer's secret is no key: it is about the order in the path, which the endpoint itself looks at.
+        if endpoint in PAYERS and told_by(asked.headers.get("Authorization")) is not None:
             return
         now.caller = caller = authenticator.caller(asked.headers.get("Authorization"))
         require_access(endpoint, caller)

@@ -6,10 +6,12 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from api.access import SEES_PAYERS
 from api.fields import Currency, Limit, MinorUnits, Text, TextMap, UuidText
 from api.lists import ViewQuery
 from api.moments import answered_as_of
 from api.payer_schemas import PayerBody, PayerSchema, payer_document
+from api.services import current_caller, current_services
 from domain.payment_order import PaymentOrder
 from domain.payment_status import STATUSES
 from domain.told import WORDS, told
@@ -125,6 +127,9 @@ class OrderSchema(Schema):
     next_action = fields.Nested(ActionSchema, required=True, allow_none=True)
     customer = fields.Nested(CustomerSchema, required=True)
     payer = fields.Nested(PayerSchema, required=True, allow_none=True)
+    payer_secret = fields.String(
+        required=True, allow_none=True, metadata={"description": "Lets the payer's browser follow this order alone"}
+    )
     created_at = fields.AwareDateTime(required=True)
     expires_at = fields.AwareDateTime(required=True, allow_none=True)
     version = fields.Integer(required=True, metadata={"description": "Number of events of the order"})
@@ -183,17 +188,25 @@ def order_document(order: PaymentOrder) -> dict[str, Any]:
             }
             for c in order.captures.values()
         ],
-        "next_action": _next_action(order),
+        "next_action": next_action(order),
         "customer": told(order)._asdict(),
         "payer": payer_document(order),
+        "payer_secret": _payer_secret(order),
         "created_at": order.created_on,
         "expires_at": order.expires_at,
         "version": order.version,
     }
 
 
-def _next_action(order: PaymentOrder) -> dict[str, Any] | None:
+def next_action(order: PaymentOrder) -> dict[str, Any] | None:
+    """What the payer must do now; None when it is nothing."""
     attempt = next((one for one in order.attempts if one.state == "requires_action"), None)
     if attempt is None:
         return None
     return {"url": attempt.action_url, "instructions": attempt.instructions, "expires_at": attempt.waits_until}
+
+
+def _payer_secret(order: PaymentOrder) -> str | None:
+    """For those who may create an order, and so stand between it and its payer."""
+    secrets, caller = current_services().payer_secrets, current_caller()
+    return secrets.of(caller.book, order.order_id) if secrets is not None and caller.role in SEES_PAYERS else None

@@ -12,6 +12,7 @@ from api.auth import ApiKeys, Caller
 from eventlog.recorded import Meta
 
 if TYPE_CHECKING:
+    from api.payer_secrets import PayerSecrets
     from api.waiters import Waiters
     from domain.ports import Clock
     from eventlog.application import EventLog
@@ -29,6 +30,7 @@ class Services:
     `reader` is the recorder of the log as a follower reads it; `checks` are the readiness probes by name: each answers
     None when all is well, else what is wrong in a few words that are safe to show. `scraped` reads what metrics tell of
     the views, and gives up soon: whoever scrapes does not wait long; None where nobody scrapes.
+    `payer_secrets` makes what payers follow their order with; None where nobody pays.
     """
 
     log: EventLog
@@ -39,6 +41,7 @@ class Services:
     keys: ApiKeys
     clock: Clock
     waiters: Waiters
+    payer_secrets: PayerSecrets | None = None
     checks: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
     scraped: Reader | None = None
 

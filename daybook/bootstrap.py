@@ -169,8 +169,10 @@ def api_services(settings: Settings) -> Iterator[Services]:
     """What the API works with; closed after the last answer."""
     # Only here: the web framework is a fifth of what every other process would load.
     from api.auth import PostgresApiKeys
+    from api.payer_secrets import PayerSecrets
     from api.services import Services
     from api.waiters import Waiters
+    from daybook.payer_key import payer_key
     from eventlog.sealing.seals import KeyedSeals
 
     with (
@@ -195,6 +197,7 @@ def api_services(settings: Settings) -> Iterator[Services]:
                 reader=recorder,
                 checkout=checkout(log, timedelta(seconds=settings.order_expiry_s), KeyedSeals(keys), offered),
                 ledger=ledger,
+                payer_secrets=PayerSecrets(payer_key(settings.payer_key_file)),
                 queries=queries,
                 keys=PostgresApiKeys(pool),
                 clock=SystemClock(),

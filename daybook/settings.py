@@ -130,6 +130,11 @@ class Settings(BaseSettings):
         return (self.master_keys or self.home / "keys" / "master-keys.json").absolute()
 
     @property
+    def payer_key_file(self) -> Path:
+        """The file with the key that payers' secrets are made with."""
+        return (self.home / "keys" / "payer-secrets.key").absolute()
+
+    @property
     def postgres_directory(self) -> Path:
         """Where the embedded server keeps its cluster."""
         return self.home.absolute() / "postgres"

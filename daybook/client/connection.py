@@ -116,6 +116,29 @@ class Connection:
             self._retries.sleep(self._retries.pause_s(repetition, retry_after_s))
             repetition += 1
 
+    def messages(self, model: type[Found], path: str, last_event_id: str | None = None) -> Iterator[tuple[str, Found]]:
+        """Ids and data of a stream of Server-Sent Events, until the server ends it.
+
+        Raises a `Problem`, NoAnswer when it cannot be reached, or is cut off, and UnexpectedAnswer.
+        """
+        headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
+        try:
+            with self._http.stream("GET", path, headers=headers) as response:
+                if not response.is_success:
+                    response.read()
+                    raise problem(response.status_code, _document(response, None), None)
+                for number, data in _blocks(response.iter_lines()):
+                    try:
+                        yield number, model.model_validate_json(data)
+                    except ValidationError as wrong:
+                        raise UnexpectedAnswer(f"GET {path}: {wrong}") from None
+        except httpx.TransportError as away:
+            raise NoAnswer(f"GET {path}: {type(away).__name__} {away}".rstrip(), None) from away
+
+    def pause(self, seconds: float) -> None:
+        """Wait between two calls, by the clock of the retries."""
+        self._retries.sleep(seconds)
+
     def rows(self, model: type[Found], path: str, query: Mapping[str, Any]) -> Iterator[Found]:
         """The rows of a list, page after page; each page is asked for when its first row is wanted."""
         cursor: str | None = None
@@ -152,6 +175,19 @@ class Connection:
                 timeout = httpx.Timeout(**{**timeout.as_dict(), "read": timeout.read + wait_s + WAIT_MARGIN_S})
         given = {name: _text(value) for name, value in (query or {}).items() if value is not None}
         return self._http.build_request(method, path, params=given, content=content, headers=headers, timeout=timeout)
+
+
+def _blocks(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
+    """Id and data of each message; a message without data is a comment, or the pause before one comes back."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name:
+            fields[name] = value.removeprefix(" ")
+        elif not line:
+            if "data" in fields:
+                yield fields.get("id", ""), fields["data"]
+            fields = {}
 
 
 def given(**fields: Any) -> dict[str, Any]:

@@ -183,10 +183,24 @@ class PaymentOrder(Written):
     next_action: NextAction | None
     customer: Customer
     payer: Payer | None
+    payer_secret: str | None
     created_at: datetime
     expires_at: datetime | None
     version: int
     as_of: str | None = None
+
+
+class OrderStep(Answer):
+    """Where an order stood after one of its events, in the words for its payer."""
+
+    order_id: str
+    version: int
+    status: str
+    customer: Customer
+    next_action: NextAction | None
+    amount_minor: int
+    captured_minor: int
+    currency: str
 
 
 class Event(Answer):

@@ -10,7 +10,10 @@ from uuid import UUID, uuid4
 from daybook.client.answer import Row
 from daybook.client.asked import key_of
 from daybook.client.connection import Connection, given, in_path
-from daybook.client.models import Merchant, OrderExplanation, PaymentOrder
+from daybook.client.models import Merchant, OrderExplanation, OrderStep, PaymentOrder
+
+COMES_BACK_S = 2.0
+OVER = frozenset({"captured", "failed", "cancelled", "expired"})
 
 
 class Merchants:
@@ -106,6 +109,17 @@ class PaymentOrders:
             "limit": limit,
         }
         return self._connection.rows(Row, "/v1/payment-orders", query)
+
+    def follow(self, order_id: str | UUID, *, after: int = 0) -> Iterator[OrderStep]:
+        """What happens to an order after a version of it, as it happens, until it is over. The server ends a stream now
+        and then; it is taken up where it ended. Raises NotFound."""
+        while True:
+            for number, step in self._connection.messages(OrderStep, f"{_path(order_id)}/events", str(after)):
+                after = int(number)
+                yield step
+                if step.status in OVER:
+                    return
+            self._connection.pause(COMES_BACK_S)
 
     def capture(
         self,

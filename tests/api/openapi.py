@@ -50,7 +50,9 @@ class Document:
         """An answer with required members only, null wherever that is allowed."""
         responses = self._at(operation)["responses"]
         contents = [responses[status].get("content", {}) for status in ("200", "201", "202") if status in responses]
-        schema = next((content["application/json"]["schema"] for content in contents if content), {})
+        schema = next(
+            (content["application/json"]["schema"] for content in contents if "application/json" in content), {}
+        )
         return self._sample(schema)
 
     def _at(self, operation: Operation) -> dict[str, Any]:

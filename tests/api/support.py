@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.auth import ROLES, ApiKeys, MemoryApiKeys, create_key
+from api.payer_secrets import PayerSecrets
 from api.services import Services
 from api.waiters import Waiters
 from eventlog.application import EventLog
@@ -101,6 +102,7 @@ def open_shop(
         keys=api_keys,
         clock=clock,
         waiters=waiters,
+        payer_secrets=PayerSecrets(bytes(32)),
     )
     return in_books(Shop(create_app(services), log, services, views, {}, "", people), BOOK, OTHER_BOOK)
 

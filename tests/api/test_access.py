@@ -28,6 +28,7 @@ ADDRESS = {
 LISTS = {
     "balances.index", "balances.volumes", "statements.index", "statements.balance", "statements.statement",
     "ledger_lists.postings", "ledger_lists.holds", "ledger_lists.monitors", "explanations.wallet", "explanations.order",
+    "order_events.follow",
 }  # fmt: skip
 
 # Written out a second time on purpose: a change of the table must be meant.

@@ -44,6 +44,12 @@ VALUES: dict[str, Any] = {
     "replay_id": MERCHANT,
     "key": MERCHANT,
 }  # fmt: skip
+FOLLOWED = ("GET", "/v1/payment-orders/{order_id}/events")
+STEP = {
+    "order_id": MERCHANT, "version": 4, "status": "captured", "next_action": None, "amount_minor": 5,
+    "customer": {"word": "paid", "message": "The payment has been made.", "reason": None}, "captured_minor": 5,
+    "currency": "EUR",
+}  # fmt: skip
 ADJUSTED = [{"address": "wallet:a", "currency": "EUR", "amount_minor": 5}]
 MUTATING = ("POST", "PATCH", "DELETE")
 # Their identity is in the body or in the path, so that repeating them is safe without a key.
@@ -86,6 +92,8 @@ def test_the_client_and_the_openapi_document_say_the_same(shop: Shop) -> None:
             assert request.headers["Idempotency-Key"], operation
         sent = names | set(body or {}) | ({"Prefer"} if "Prefer" in request.headers else set())
         asked.setdefault(operation, set()).update(sent)
+        if operation == FOLLOWED:
+            return httpx.Response(200, text=f"id: 4\nevent: order\ndata: {json.dumps(STEP)}\n\n")
         return httpx.Response(200, json=document.sample(operation))
 
     with Client("http://api", "k", http=httpx.Client(transport=httpx.MockTransport(answer))) as client:
