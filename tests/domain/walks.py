@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from domain import PaymentOrder, RuleViolation, Split
-from tests.domain.builders import CAPTURE, CAPTURE_2, LATER, NOW, an_order
+from tests.domain.builders import CAPTURE, CAPTURE_2, LATER, NOW, an_order, payer_given
 
 STEPS = 24
 _FACTS_OF_RECORDED = ("start_attempt", "capture", "capture", "cancel", "expire", "release_funds")
@@ -100,6 +100,8 @@ def a_life(seed: int) -> list[Any]:
     source = random.Random(seed)
     rail = source.choice(["simulator", "simulator", "simulator", "recorded"])
     order = _order(source)
+    if seed % 5 == 0:
+        payer_given()(order)
     for _ in range(STEPS):
         name = source.choice(_FACTS_OF_RECORDED if rail == "recorded" else _ALL)
         with suppress(RuleViolation):
