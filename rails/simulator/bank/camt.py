@@ -34,6 +34,10 @@ CODES: Final = {
 }
 """Family and sub-family of the domain PMNT: received credit transfers, issued direct debits and their reversal."""
 ONE_DAY: Final = timedelta(days=1)
+DETAILS: Final = (
+    "select d.* from entries e join details d on d.entry = e.number "
+    "where e.iban = ? and e.number between ? and ? order by d.entry, d.place"
+)
 BEFORE: Final = "select coalesce(sum(amount_minor), 0) from entries where iban = ? and booked_on < ?"
 
 
@@ -96,9 +100,14 @@ class Statements:
         return text_of(root), last
 
     def _entries(self, parent: ET.Element, entries: Sequence[dict[str, Any]]) -> None:
+        if not entries:
+            return
+        details: dict[int, list[dict[str, Any]]] = {}
+        first, last = entries[0], entries[-1]
+        for detail in self._store.rows(DETAILS, first["iban"], first["number"], last["number"]):
+            details.setdefault(detail["entry"], []).append(detail)
         for entry in entries:
-            details = self._store.rows("select * from details where entry = ? order by place", entry["number"])
-            _entry(parent, entry, details)
+            _entry(parent, entry, details[entry["number"]])
 
 
 def _header(message: ET.Element, message_id: str, at: datetime) -> None:
