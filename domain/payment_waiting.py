@@ -100,8 +100,8 @@ class PaymentWaiting(PaymentFacts):
         return True
 
     def void_late_success(self, *, attempt: int, rail_reference: str, amount_minor: int, at: datetime) -> bool:
-        """The rail gave back what it held against the books; False when known."""
-        if rail_reference in self.late_voided:
+        """The rail gave back what it held against the books; False when known, or when it held nothing so."""
+        if rail_reference in self.late_voided or (attempt, "authorise", rail_reference) not in self.late_successes:
             return False
         self.trigger_event(
             events.LateSuccessVoided,

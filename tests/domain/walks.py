@@ -25,7 +25,7 @@ _ALL = (
         "expire_authorization",
     ),
     *("cancel", "expire", "release_funds"),
-    *("require_action", "mark_pending", "record_inquiry", "not_received", "defer", "escalate"),
+    *("require_action", "mark_pending", "record_inquiry", "not_received", "defer", "escalate", "void_late_success"),
 )
 
 
@@ -92,6 +92,7 @@ def _waiting_arguments(attempt: int, source: random.Random) -> dict[str, dict[st
         "not_received": {"attempt": attempt, "evidence": {"not_found": "twice"}},
         "defer": {"rail": "simulator", "reason": "down"},
         "escalate": {"attempt": attempt},
+        "void_late_success": {"attempt": attempt, "rail_reference": "r", "amount_minor": 7},
     }
 
 
