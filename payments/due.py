@@ -45,7 +45,7 @@ PAUSE_MAX = {
     INQUIRY: timedelta(hours=1),
     WAITING: timedelta(hours=1),
     LATE_HOLD: timedelta(hours=1),
-    RETRY: timedelta(seconds=30),
+    RETRY: timedelta(seconds=10),
 }
 """Kinds of which the order's state says what there is to do, and the longest pause between two looks: they stay due
 until the state changes."""
@@ -84,7 +84,7 @@ class DuePoller:
     `ledger` is asked to end holds whose time has run out.
 
     An order that waits for its payer, its rail or evidence stays due until it is decided. The pause before the next
-    look is as long as it has waited (at most an hour, half a minute where only the rail is away), so that a rail in
+    look is as long as it has waited (at most an hour, ten seconds where only the rail is away), so that a rail in
     trouble is not asked by everybody all the time; a restart looks at once.
     """
 
