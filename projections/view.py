@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from eventlog.recorded import Recorded
+
 Key = tuple[Any, ...]
 Row = dict[str, Any]
 Rows = dict[Key, Row | None]
@@ -22,6 +24,11 @@ class Fact(NamedTuple):
     version: int
     recorded_at: datetime
     event: Any
+
+    @classmethod
+    def of(cls, row: Recorded, event: Any) -> Fact:
+        """The fact of a row that was decoded to `event`."""
+        return cls(row.position, row.book, row.stream_id, row.version, row.recorded_at, event)
 
 
 class View(Protocol):

@@ -60,7 +60,7 @@ class _Noting:
         """Events of a row come in order; those of other rows may come between or before."""
         for row in rows:
             try:
-                fact = Fact(row.position, row.book, row.stream_id, row.version, row.recorded_at, self._decode(row))
+                fact = Fact.of(row, self._decode(row))
             except Exception:  # noqa: BLE001, S112 - whatever a damaged row raises, it explains nothing
                 continue
             touched: set[Key] = set().union(*(twin.take(fact, row.topic) for twin in self._twins))

@@ -87,7 +87,7 @@ def _folded(history: RecordedHistory, view: View, left_out: Mapping[UUID, int]) 
         if row.topic not in topics or row.position >= left_out.get(row.stream_id, row.position + 1):
             continue
         try:
-            fact = Fact(row.position, row.book, row.stream_id, row.version, row.recorded_at, decode(row))
+            fact = Fact.of(row, decode(row))
             for key in view.keys(fact):
                 rows.setdefault(key, None)
             view.fold(rows, fact)

@@ -164,7 +164,7 @@ class ViewMachine:
             event = self._decode(row)
         except Exception as problem:  # noqa: BLE001 - whatever a damaged row raises, the view's policy decides
             return Decoded(row, None, str(problem) or type(problem).__name__)
-        return Decoded(row, Fact(row.position, row.book, row.stream_id, row.version, row.recorded_at, event), "")
+        return Decoded(row, Fact.of(row, event), "")
 
     def _apply(
         self, connection: psycopg.Connection[Any], builds: Sequence[Build], batch: list[Decoded], after: int, to: int

@@ -109,7 +109,7 @@ def retry(
             if first is None:
                 break
             (row,) = reader.read(first[0] - 1, 1)
-            fact = Fact(row.position, row.book, row.stream_id, row.version, row.recorded_at, decode(row))
+            fact = Fact.of(row, decode(row))
             rows = tables.load(connection, build, view.keys(fact))
             view.fold(rows, fact)
             tables.write(connection, build, rows)

@@ -226,7 +226,7 @@ class _Folding:
                 rows.update(before)
 
     def _fact(self, row: Recorded) -> Fact:
-        return Fact(row.position, row.book, row.stream_id, row.version, row.recorded_at, self._decode(row))
+        return Fact.of(row, self._decode(row))
 
     def _bring(self, keys: list[Key] | tuple[Key, ...]) -> None:
         missing = [key for key in keys if key not in self.rows]

@@ -38,7 +38,7 @@ class _Folding:
             return
         if row.position in self.live.passed_over:
             return
-        self._waiting.append(Fact(row.position, row.book, row.stream_id, row.version, row.recorded_at, seen.event))
+        self._waiting.append(Fact.of(row, seen.event))
         if len(self._waiting) >= BATCH_EVENTS:
             self.fold()
 

@@ -63,6 +63,6 @@ def refused(who: str, told: Told, problem: Exception) -> EventRefused:
 
 def _fact(row: Recorded, decode: Callable[[Recorded], Any]) -> Fact:
     try:
-        return Fact(row.position, row.book, row.stream_id, row.version, row.recorded_at, decode(row))
+        return Fact.of(row, decode(row))
     except Exception as problem:
         raise EventRefused(f"{row.topic} at position {row.position} cannot be read: {problem}") from problem

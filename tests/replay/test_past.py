@@ -56,7 +56,7 @@ def rows_replayed(log: EventLog, one: View, position: int) -> list[str]:
     """The same, folded from the beginning."""
     rows: Rows = {}
     for row in log.log_recorder.read(0, 1_000_000, topics=one.topics, until=position):
-        fact = Fact(row.position, row.book, row.stream_id, row.version, row.recorded_at, log.log_mapper.decode(row))
+        fact = Fact.of(row, log.log_mapper.decode(row))
         for key in one.keys(fact):
             rows.setdefault(key, None)
         one.fold(rows, fact)
