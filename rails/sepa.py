@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from rails.http_calls import read_timeout
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from rails.port import Rail
 
 NAME: Final = "sepa"
-DEFAULT_READ_TIMEOUT_SECONDS: Final = 25.0
 CREDITOR_ID: Final = re.compile(r"([A-Z]{2})(\d\d)[A-Z0-9]{3}([A-Z0-9]{1,28})")
 
 
@@ -31,7 +32,7 @@ def from_settings(settings: Mapping[str, str]) -> Rail:
     from rails.sepa_bank import HttpBank
     from rails.sepa_rail import SepaRail
 
-    return SepaRail(HttpBank(_url(settings), _read_timeout(settings)), _creditor(settings))
+    return SepaRail(HttpBank(_url(settings), read_timeout(settings, SepaSettingInvalid)), _creditor(settings))
 
 
 def _url(settings: Mapping[str, str]) -> str:
@@ -39,17 +40,6 @@ def _url(settings: Mapping[str, str]) -> str:
     if not url.startswith(("http://", "https://")):
         raise SepaSettingInvalid(f"url is {url!r}: give the bank's address, such as http://127.0.0.1:8081")
     return url
-
-
-def _read_timeout(settings: Mapping[str, str]) -> float:
-    given = settings.get("read_timeout", str(DEFAULT_READ_TIMEOUT_SECONDS))
-    try:
-        read_timeout = float(given)
-    except ValueError:
-        read_timeout = 0.0
-    if not 0 < read_timeout <= 300:
-        raise SepaSettingInvalid(f"read_timeout is {given!r}: give seconds, above 0 and at most 300")
-    return read_timeout
 
 
 def _creditor(settings: Mapping[str, str]) -> Creditor:

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 import httpx
 import msgspec
 
+from rails.http_calls import CONNECT_TIMEOUT_SECONDS, problem_code, sent, unexpected
 from rails.port import NotSent, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CONNECT_TIMEOUT_SECONDS: Final = 2.0
 CONNECTIONS: Final = 16
 PAGE: Final = 500
 NEXT_AFTER: Final = "X-Next-After"
 XML: Final = "application/xml"
-NOTHING_LEFT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-"""No connection was made or to be had: no byte of the request is anywhere but here."""
 
 
 class DebitState(msgspec.Struct, frozen=True):
@@ -86,10 +84,10 @@ class HttpBank:
         request = self._client.build_request(
             "POST", "/bank/v1/direct-debits", content=file, headers={"Content-Type": XML}
         )
-        response = self._send(request)
+        response = sent(self._client, request)
         if not isinstance(response, httpx.Response):
             return response
-        return response.content if _is_document(response) else Unknown(_unexpected(response))
+        return response.content if _is_document(response) else Unknown(unexpected(response))
 
     def debits(self, end_to_end_id: str) -> tuple[DebitState, ...] | NotSent | Unknown:
         """One GET."""
@@ -97,7 +95,7 @@ class HttpBank:
         if not isinstance(response, httpx.Response):
             return response
         if response.status_code != 200:
-            return Unknown(_unexpected(response))
+            return Unknown(unexpected(response))
         try:
             return msgspec.json.decode(response.content, type=_Debits).direct_debits
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -113,7 +111,7 @@ class HttpBank:
             return BookingsPage(None, after)
         following = response.headers.get(NEXT_AFTER, "")
         if not (_is_document(response) and following.isascii() and following.isdigit()):
-            return Unknown(_unexpected(response))
+            return Unknown(unexpected(response))
         return BookingsPage(response.content if int(following) > after else None, max(int(following), after))
 
     def statement(self, iban: str, day: date) -> bytes | NotSent | Unknown | None:
@@ -123,22 +121,14 @@ class HttpBank:
             return response
         if _knows_nothing(response):
             return None
-        return response.content if _is_document(response) else Unknown(_unexpected(response))
+        return response.content if _is_document(response) else Unknown(unexpected(response))
 
     def close(self) -> None:
         """Closes the connections."""
         self._client.close()
 
     def _get(self, path: str, query: Mapping[str, str]) -> httpx.Response | NotSent | Unknown:
-        return self._send(self._client.build_request("GET", path, params=dict(query)))
-
-    def _send(self, request: httpx.Request) -> httpx.Response | NotSent | Unknown:
-        try:
-            return self._client.send(request)
-        except NOTHING_LEFT as error:
-            return NotSent(f"{type(error).__name__}: {error}")
-        except httpx.HTTPError as error:
-            return Unknown(f"{type(error).__name__}: {error}")
+        return sent(self._client, self._client.build_request("GET", path, params=dict(query)))
 
 
 def _is_document(response: httpx.Response) -> bool:
@@ -148,17 +138,4 @@ def _is_document(response: httpx.Response) -> bool:
 
 def _knows_nothing(response: httpx.Response) -> bool:
     """A 404 of a proxy or of a wrong address must not pass for the bank's word that there is nothing."""
-    return response.status_code == 404 and _problem_code(response) in ("not_found", "not_ready")
-
-
-def _problem_code(response: httpx.Response) -> str | None:
-    try:
-        body = msgspec.json.decode(response.content)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    code = body.get("code") if isinstance(body, dict) else None
-    return code if isinstance(code, str) else None
-
-
-def _unexpected(response: httpx.Response) -> str:
-    return f"status {response.status_code}, code {_problem_code(response)!r}"
+    return response.status_code == 404 and problem_code(response) in ("not_found", "not_ready")

@@ -1,8 +1,6 @@
 """The adapter of the simulator: the rail that newcomers, tests and load runs pay with.
 
-Its settings: `url` (where the simulator listens), `read_timeout` in seconds (default 25, the middle of the usual
-20 to 30 s: shorter than the rail's slowest honest answers means asking for unknown outcomes). A connection that is not
-there within 2 s will not be there.
+Its settings: `url` (where the simulator listens), `read_timeout` in seconds (default 25).
 """
 
 from __future__ import annotations
@@ -14,6 +12,14 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from rails.http_calls import (
+    CONNECT_TIMEOUT_SECONDS,
+    DEFAULT_READ_TIMEOUT_SECONDS,
+    problem_code,
+    read_timeout,
+    sent,
+    unexpected,
+)
 from rails.port import ActionRequired, Authorised, Capabilities, Captured, Declined, NotFound, NotSent, Unknown, Voided
 
 if TYPE_CHECKING:
@@ -31,8 +37,6 @@ if TYPE_CHECKING:
     )
 
 NAME: Final = "simulated"
-CONNECT_TIMEOUT_SECONDS: Final = 2.0
-DEFAULT_READ_TIMEOUT_SECONDS: Final = 25.0
 CONNECTIONS: Final = 64
 
 
@@ -166,9 +170,8 @@ class SimulatedRail:
 
     def _post(self, path: str, key: str, body: object, kind: type[Reply]) -> Reply | Declined | NotSent | Unknown:
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-        response = self._send(
-            self._client.build_request("POST", path, content=msgspec.json.encode(body), headers=headers)
-        )
+        request = self._client.build_request("POST", path, content=msgspec.json.encode(body), headers=headers)
+        response = sent(self._client, request)
         if isinstance(response, (NotSent, Unknown)):
             return response
         if response.status_code == 201:
@@ -177,25 +180,17 @@ class SimulatedRail:
             refusal = _decoded_refusal(response)
             if refusal is not None:
                 return refusal
-        return Unknown(_unexpected(response))
+        return Unknown(unexpected(response))
 
     def _get(self, path: str, key: str, kind: type[Reply]) -> Reply | NotFound | NotSent | Unknown:
-        response = self._send(self._client.build_request("GET", path + quote(key, safe="")))
+        response = sent(self._client, self._client.build_request("GET", path + quote(key, safe="")))
         if isinstance(response, (NotSent, Unknown)):
             return response
         if response.status_code == 200:
             return _decoded(response, kind)
-        if response.status_code == 404 and _problem_code(response) == "not_found":
+        if response.status_code == 404 and problem_code(response) == "not_found":
             return NotFound(key)
-        return Unknown(_unexpected(response))
-
-    def _send(self, request: httpx.Request) -> httpx.Response | NotSent | Unknown:
-        try:
-            return self._client.send(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:  # not a byte has left
-            return NotSent(f"{type(error).__name__}: {error}")
-        except httpx.HTTPError as error:
-            return Unknown(f"{type(error).__name__}: {error}")
+        return Unknown(unexpected(response))
 
 
 def _decoded(response: httpx.Response, kind: type[Reply]) -> Reply | Unknown:
@@ -212,20 +207,6 @@ def _decoded_refusal(response: httpx.Response) -> Declined | None:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return Declined(refusal.code, refusal.decline_class)
-
-
-def _problem_code(response: httpx.Response) -> str | None:
-    """A 404 of a proxy or of a wrong address must not pass for the rail's word that it knows nothing."""
-    try:
-        body = msgspec.json.decode(response.content)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    code = body.get("code") if isinstance(body, dict) else None
-    return code if isinstance(code, str) else None
-
-
-def _unexpected(response: httpx.Response) -> str:
-    return f"status {response.status_code}, code {_problem_code(response)!r}"
 
 
 def _told_of_attempt(attempt: _Authorisation) -> InquiryReply:
@@ -261,11 +242,4 @@ def from_settings(settings: Mapping[str, str]) -> SimulatedRail:
     url = settings.get("url", "")
     if not url.startswith(("http://", "https://")):
         raise SimulatorSettingInvalid(f"url is {url!r}: give the simulator's address, such as http://127.0.0.1:8081")
-    given = settings.get("read_timeout", str(DEFAULT_READ_TIMEOUT_SECONDS))
-    try:
-        read_timeout = float(given)
-    except ValueError:
-        read_timeout = 0.0
-    if not 0 < read_timeout <= 300:
-        raise SimulatorSettingInvalid(f"read_timeout is {given!r}: give seconds, above 0 and at most 300")
-    return SimulatedRail(url, read_timeout)
+    return SimulatedRail(url, read_timeout(settings, SimulatorSettingInvalid))

@@ -12,9 +12,10 @@ docs.stripe.com/api/idempotent_requests.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+from rails.http_calls import read_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 NAME: Final = "stripe"
 DEFAULT_URL: Final = "https://api.stripe.com"
-DEFAULT_READ_TIMEOUT_SECONDS: Final = 25.0
-LONGEST_READ_TIMEOUT_SECONDS: Final = 300.0
 OPTIONAL: Final = frozenset({"create.allowed_payment_method_types", "create.return_url", "capture.metadata"})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -44,7 +43,8 @@ def from_settings(settings: Mapping[str, str]) -> Rail:
     omit = frozenset(filter(None, settings.get("omit", "").split(",")))
     if not omit <= OPTIONAL:
         raise StripeSettingInvalid(f"omit is {settings['omit']!r}: give some of {', '.join(sorted(OPTIONAL))}")
-    return StripeRail(key, _checked_url(settings.get("url", DEFAULT_URL)), _read_timeout(settings), omit)
+    url = _checked_url(settings.get("url", DEFAULT_URL))
+    return StripeRail(key, url, read_timeout(settings, StripeSettingInvalid), omit)
 
 
 def _checked_url(url: str) -> str:
@@ -54,14 +54,3 @@ def _checked_url(url: str) -> str:
     if not safe or not parts.hostname:
         raise StripeSettingInvalid(f"url is {url!r}: give an https:// address, or an http:// one on this machine")
     return url.rstrip("/")
-
-
-def _read_timeout(settings: Mapping[str, str]) -> float:
-    given = settings.get("read_timeout", str(DEFAULT_READ_TIMEOUT_SECONDS))
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= LONGEST_READ_TIMEOUT_SECONDS:
-        raise StripeSettingInvalid(f"read_timeout is {given!r}: give seconds, above 0 and at most 300")
-    return seconds

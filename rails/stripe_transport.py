@@ -8,12 +8,12 @@ import httpx
 import msgspec
 import stripe
 
+from rails.http_calls import CONNECT_TIMEOUT_SECONDS, NOTHING_LEFT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-CONNECT_TIMEOUT_SECONDS: Final = 2.0
 CONNECTIONS: Final = 64
-_BEFORE_SENDING: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class Transport(stripe.HTTPClient):
@@ -57,8 +57,5 @@ def _is_stripes(response: httpx.Response) -> bool:
 
 
 def was_never_sent(error: stripe.APIConnectionError) -> bool:
-    """Whether it is certain that no byte of the request left: there was no connection to send it on.
-
-    Anything that happens on an open connection leaves it open whether the request arrived.
-    """
-    return isinstance(error.__cause__, _BEFORE_SENDING)
+    """Whether it is certain that no byte of the request left."""
+    return isinstance(error.__cause__, NOTHING_LEFT)
