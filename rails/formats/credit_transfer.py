@@ -13,6 +13,7 @@ from rails.formats.written import (
     CURRENCY,
     AccountHolder,
     FileNotWritable,
+    NamedByUs,
     checked_amount,
     checked_file,
     checked_holder,
@@ -55,7 +56,7 @@ def write_credit_transfers(file: CreditTransferFile) -> bytes:
     if holder.bic is None:
         raise FileNotWritable("debtor.bic", "is missing: a file of transfers says which bank it is for")
     config = {"name": holder.name, "IBAN": holder.iban, "BIC": holder.bic, "batch": True, "currency": CURRENCY}
-    writer = _Writer(config, file)
+    writer = _Writer(file.message_id, file.created_at, config, SCHEMA)
     for transfer in file.transfers:
         writer.add_payment(_payment(transfer, file.execution_date))
     return checked_file(writer.export(validate=False), SCHEMA)
@@ -74,20 +75,5 @@ def _payment(transfer: CreditTransfer, execution_date: date) -> dict[str, object
     }
 
 
-class _Writer(SepaTransfer):  # type: ignore[misc]  # sepaxml has no types
-    """sepaxml with names and moment of our own: its random ones would make every repetition another file."""
-
-    def __init__(self, config: dict[str, object], file: CreditTransferFile) -> None:
-        self._file = file
-        super().__init__(config, schema=SCHEMA)
-
-    def _create_header(self) -> None:
-        super()._create_header()
-        header = self._xml.find("CstmrCdtTrfInitn/GrpHdr")
-        header.find("MsgId").text = self._file.message_id
-        header.find("CreDtTm").text = self._file.created_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-    def _finalize_batch(self) -> None:
-        super()._finalize_batch()
-        for batch in self._xml.findall("CstmrCdtTrfInitn/PmtInf"):
-            batch.find("PmtInfId").text = self._file.message_id
+class _Writer(NamedByUs, SepaTransfer):  # type: ignore[misc]  # sepaxml has no types
+    """Of transfers."""

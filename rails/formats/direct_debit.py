@@ -13,6 +13,7 @@ from rails.formats.written import (
     CURRENCY,
     AccountHolder,
     FileNotWritable,
+    NamedByUs,
     checked_amount,
     checked_file,
     checked_holder,
@@ -74,7 +75,7 @@ def write_direct_debits(file: DirectDebitFile) -> bytes:
         "creditor_id": file.creditor.creditor_id,
         "currency": CURRENCY,
     }
-    writer = _Writer(config, file)
+    writer = _Writer(file.message_id, file.created_at, config, SCHEMA)
     for debit in file.debits:
         writer.add_payment(_payment(debit, file.collection_date))
     return checked_file(writer.export(validate=False), SCHEMA)
@@ -98,21 +99,5 @@ def _payment(debit: DirectDebit, collection_date: date) -> dict[str, object]:
     }
 
 
-class _Writer(SepaDD):  # type: ignore[misc]  # sepaxml has no types
-    """sepaxml with names and moment of our own: its random ones would make every repetition another file."""
-
-    def __init__(self, config: dict[str, object], file: DirectDebitFile) -> None:
-        self._file = file
-        super().__init__(config, schema=SCHEMA)
-
-    def _create_header(self) -> None:
-        super()._create_header()
-        header = self._xml.find("CstmrDrctDbtInitn/GrpHdr")
-        header.find("MsgId").text = self._file.message_id
-        header.find("CreDtTm").text = self._file.created_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-    def _finalize_batch(self) -> None:
-        super()._finalize_batch()
-        batches = self._xml.findall("CstmrDrctDbtInitn/PmtInf")
-        for batch, letter in zip(batches, ("", "B", "C", "D"), strict=False):
-            batch.find("PmtInfId").text = f"{self._file.message_id}{letter}"
+class _Writer(NamedByUs, SepaDD):  # type: ignore[misc]  # sepaxml has no types
+    """Of direct debits."""
