@@ -142,19 +142,15 @@ def _fill(connection: psycopg.Connection[Any], database_url: str, wanted: Wanted
     """Pass after pass; the indexes are made after the first, which is the long one."""
     until = replay.until
     past = wanted.as_of is not None
-    indexed = False
-    while True:
-        events = _pass(connection, database_url, wanted, replay, until, heard)
-        if not indexed:
-            replays.set_state(connection, replay.replay_id, "finishing")
-            _merge(connection, replay)
-            builds.add_indexes(connection, replay.build)
-            indexed = True
-        if past or replay.scope or events < HANDOVER_EVENTS:
-            break
+    events = _pass(connection, database_url, wanted, replay, until, heard)
+    replays.set_state(connection, replay.replay_id, "finishing")
+    _merge(connection, replay)
+    builds.add_indexes(connection, replay.build)
+    while not (past or replay.scope or events < HANDOVER_EVENTS):
         until = last_position(connection)
         replays.set_until(connection, replay.replay_id, until)
-    _merge(connection, replay)
+        events = _pass(connection, database_url, wanted, replay, until, heard)
+        _merge(connection, replay)
     with connection.transaction():
         connection.execute(HAND_OVER, ["past" if past else "shadow", until, *replay.build.key])
         replays.drop_parts(connection, replay.replay_id, replay.build)

@@ -23,7 +23,7 @@ values (%(id)s, %(view)s, %(build)s, %(version)s, %(code)s, %(until)s, %(parts)s
 """
 PART = "insert into views.replay_parts (replay_id, part, relation) values (%s, %s, %s)"
 OPEN = """
-select r.replay_id, r.build, r.until, r.parts, r.scope, r.state, b.version, b.relation, b.code_version
+select r.replay_id, r.build, r.until, r.parts, r.scope, b.version, b.relation, b.code_version
   from views.replays r join views.builds b on b.view = r.view and b.build = r.build
  where r.view = %s and r.state in ('filling', 'finishing') order by r.started_at desc limit 1
 """
@@ -87,7 +87,7 @@ def unfinished(connection: psycopg.Connection[Any], view: View) -> Replay | None
     row = connection.execute(OPEN, [view.name]).fetchone()
     if row is None:
         return None
-    replay_id, number, until, parts, scope, _, version, relation, code = row
+    replay_id, number, until, parts, scope, version, relation, code = row
     made_by = versions().get((view.name, version))
     if made_by is None or version != view.version or code != builds.code_version(view):
         return None
@@ -98,8 +98,8 @@ def unfinished(connection: psycopg.Connection[Any], view: View) -> Replay | None
 
 def give_up(connection: psycopg.Connection[Any], view: View) -> None:
     """Drops whatever an earlier rebuild of the view left half-done; part of the caller's transaction."""
-    query = "select build, version, relation from views.builds where view = %s and state = 'filling'"
-    for number, _, relation in connection.execute(query, [view.name]).fetchall():
+    query = "select build, relation from views.builds where view = %s and state = 'filling'"
+    for number, relation in connection.execute(query, [view.name]).fetchall():
         discard(connection, Build(view, number, "filling", 0, relation))
 
 
