@@ -71,18 +71,19 @@ class Erasure:
         Raises `SubjectUnknown`.
         """
         key = canonical_uuid(subject, "SUBJECT")
-        stood, recorded = self._told(book, key), self._recorded(book, key) is not None
+        stood, recorded = self._known(book, key)
+        before = _told(key, stood, recorded).state
         state = self._keys.erase(book, key)
-        if not recorded:
+        if recorded is None:
             erased = Subject.erase(book=book, subject=key, key_id=state and state.key_id, at=self._clock.now())
             with suppress(IntegrityError):  # somebody else was erasing it, too
                 self._log.save(erased, book=book, meta=META)
-        return self.show(book, key), recorded and stood.state == ERASED
+        return self.show(book, key), recorded is not None and before == ERASED
 
     def show(self, book: int, subject: str) -> SubjectTold:
         """How one subject stands, with what events hold of it. Raises `SubjectUnknown`."""
         key = canonical_uuid(subject, "SUBJECT")
-        told = self._told(book, key)
+        told = _told(key, *self._known(book, key))
         sealed = [sum(getattr(given, name) is not None for name in FIELDS) for given in self._given(book, key)]
         return told._replace(orders=len(sealed), fields=sum(sealed))
 
@@ -93,11 +94,12 @@ class Erasure:
         states = {state.subject: state for state in self._keys.states(book)}
         return [_told(subject, states.get(subject), recorded.get(subject)) for subject in sorted({*recorded, *states})]
 
-    def _told(self, book: int, subject: str) -> SubjectTold:
+    def _known(self, book: int, subject: str) -> tuple[KeyState | None, _Recorded | None]:
+        """What the key store and the log know of a subject. Raises `SubjectUnknown`."""
         state, recorded = self._keys.state(book, subject), self._recorded(book, subject)
         if state is None and recorded is None:
             raise SubjectUnknown(f"book {book} knows no subject {subject}", "SUBJECT")
-        return _told(subject, state, recorded)
+        return state, recorded
 
     def _recorded(self, book: int, subject: str) -> _Recorded | None:
         try:

@@ -32,8 +32,6 @@ from rails.port import (
 )
 
 CUT_OFF = Unknown("the process ended before the rail's answer was written down")
-
-
 NOT_ASKED = Unknown("the rail finds nothing without a reference of its own, and may no longer know the key")
 KEYS_TRUSTED: Final = 0.9
 """How much of the time that a rail says it keeps keys is relied on."""
