@@ -116,6 +116,13 @@ class Text(fields.String):
         super().__init__(validate=validate.Length(min=1, max=longest), **kwargs)
 
 
+class Cursor(Text):
+    """Which page of a list is asked for; the first one without it."""
+
+    def __init__(self) -> None:
+        super().__init__(longest=500, load_default=None, metadata={"description": "next_cursor of the page before"})
+
+
 class Limit(fields.Integer):
     """How many rows of a list are answered at once."""
 

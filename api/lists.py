@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from flask import Response
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
-from api.fields import Position
+from api.fields import Cursor, Position
 from api.json_response import json_response
 from api.moments import AS_OF, position_of, waited_for
 from api.query_fields import AsOf
@@ -34,11 +34,7 @@ class ViewPage(Protocol):
 class CursorQuery(Schema):
     """What every list takes that is about the present."""
 
-    cursor = fields.String(
-        load_default=None,
-        validate=validate.Length(min=1, max=500),
-        metadata={"description": "next_cursor of the page before"},
-    )
+    cursor = Cursor()
     at_least = Position(
         load_default=0, metadata={"description": "Wait until the view has come this far; 503 when it does not in time"}
     )

@@ -13,7 +13,7 @@ from flask_smorest import Blueprint
 from marshmallow import Schema, fields, validate
 
 from api.body import StrictParser
-from api.fields import Limit, Position, Text
+from api.fields import Cursor, Limit, Position, Text
 from api.headers import uuid_text
 from api.json_response import json_response
 from api.problem import not_found
@@ -30,11 +30,7 @@ class ReplaysQuery(Schema):
     """Which rebuilds."""
 
     view = Text(load_default=None, metadata={"description": "Of this view only"})
-    cursor = fields.String(
-        load_default=None,
-        validate=validate.Length(min=1, max=500),
-        metadata={"description": "next_cursor of the page before"},
-    )
+    cursor = Cursor()
     limit = Limit()
 
 
