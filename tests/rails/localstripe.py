@@ -8,7 +8,6 @@ a machine's users and reads it only without `--from-scratch`.
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -18,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from tests.rails.processes import listening
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KEY = "sk_test_localstripe"
 OMIT = "capture.metadata,create.allowed_payment_method_types,create.return_url"
-PATIENCE_S = 10
 PROGRAM = Path(sys.executable).with_name("localstripe")
 
 
@@ -89,25 +89,8 @@ def running_localstripe() -> Iterator[LocalStripe]:
     """A new one, which knows of no payment yet."""
     command = [str(PROGRAM), "--from-scratch", "--port", "0"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True
-    ) as process:
-        try:
-            url = f"http://127.0.0.1:{_port(process)}"
-            with httpx.Client(base_url=url, auth=(KEY, ""), trust_env=False) as client:
-                yield LocalStripe(url, client)
-        finally:
-            process.terminate()
-            try:
-                process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _port(process: subprocess.Popen[str]) -> int:
-    assert process.stdout is not None
-    for line in process.stdout:
-        found = re.search(r"Running on http://\S+?:(\d+) ", line)
-        if found:
-            return int(found.group(1))
-    raise AssertionError(f"localstripe ended with status {process.wait()} before it listened")
+    with (
+        listening(command, r"Running on http://\S+?:(\d+) ", errors=subprocess.DEVNULL, environment=environment) as url,
+        httpx.Client(base_url=url, auth=(KEY, ""), trust_env=False) as client,
+    ):
+        yield LocalStripe(url, client)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -17,12 +16,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.rails.processes import listening
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VERSION = "v0.203.0"
 DIRECTORY = Path(__file__).resolve().parents[2] / "build" / f"stripe-mock-{VERSION}"
-PATIENCE_S = 10
 BUILD_PATIENCE_S = 300
 
 
@@ -62,21 +62,5 @@ def _do_without(reason: str) -> None:
 def running_stripe_mock() -> Iterator[str]:
     """The address of one."""
     command = [str(program()), "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            yield f"http://127.0.0.1:{_port(process)}"
-        finally:
-            process.terminate()
-            try:
-                process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _port(process: subprocess.Popen[str]) -> int:
-    assert process.stdout is not None
-    for line in process.stdout:
-        found = re.search(r"HTTP at address: \S+:(\d+)", line)
-        if found:
-            return int(found.group(1))
-    raise AssertionError(f"stripe-mock ended with status {process.wait()} before it listened")
+    with listening(command, r"HTTP at address: \S+:(\d+)") as url:
+        yield url
