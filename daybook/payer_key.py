@@ -11,8 +11,7 @@ import secrets
 from pathlib import Path
 
 from api.payer_secrets import KEY_BYTES
-
-OWNER_ONLY = 0o600
+from eventlog.sealing.private_files import OWNER_ONLY, make_directory, write_new
 
 
 class PayerKeyUnusable(RuntimeError):
@@ -34,14 +33,10 @@ def payer_key(path: Path) -> bytes:
 
 def _make(path: Path) -> None:
     """Whole or not at all: a file of half a key would be there for ever."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(path)
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
+        write_new(fresh, secrets.token_bytes(KEY_BYTES))
         try:
             os.link(fresh, path)
         except FileExistsError:  # another process was first

@@ -18,8 +18,8 @@ import msgspec
 
 from domain.sealed import KeysUnavailable
 from eventlog.sealing.cipher import KEY_BYTES
+from eventlog.sealing.private_files import OWNER_ONLY, make_directory, overwrite, write_new
 
-OWNER_ONLY = 0o600
 READ_TRIES = 20
 
 
@@ -52,7 +52,7 @@ class MasterKeys:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Only one at a time may change the file; the kernel forgets a holder that was killed."""
-        _private_directory(self.path)
+        make_directory(self.path)
         descriptor = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, OWNER_ONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -102,35 +102,18 @@ class MasterKeys:
         text = msgspec.json.encode(_File({version: b64encode(key).decode() for version, key in sorted(keys.items())}))
         fresh = self.path.with_name(self.path.name + ".new")
         fresh.unlink(missing_ok=True)  # of one that was killed
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
-        with open(descriptor, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        write_new(fresh, text)
         old = os.open(self.path, os.O_RDWR) if self.path.exists() else None
         fresh.rename(self.path)
         _sync_directory(self.path.parent)
         if old is not None:
-            _overwrite(old)
+            overwrite(old)
         self._seen = keys
-
-
-def _private_directory(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _sync_directory(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _overwrite(descriptor: int) -> None:
-    """Zeros over all of an open file, which is then closed."""
-    try:
-        os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -22,7 +22,8 @@ import structlog
 from domain.sealed import KeysUnavailable, SubjectErased
 from eventlog.sealing.cipher import KEY_BYTES, NONCE_BYTES, Forged, decrypt, encrypt
 from eventlog.sealing.keys import DataKey, Heard, KeyState, Rotation, unheard
-from eventlog.sealing.master_keys import OWNER_ONLY, MasterKeys
+from eventlog.sealing.master_keys import MasterKeys
+from eventlog.sealing.private_files import OWNER_ONLY, make_directory, overwrite
 from eventlog.sealing.rewrapping import finished, rewrapped, target
 
 BUSY_TIMEOUT_S = 60.0
@@ -200,11 +201,7 @@ class SqliteKeyStore:
                 descriptor = os.open(f"{self._path}-journal", os.O_WRONLY)
             except FileNotFoundError:
                 return
-            try:
-                os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            overwrite(descriptor)
 
     @contextmanager
     def _connection(self, *, make: bool = False) -> Iterator[Any]:
@@ -262,7 +259,7 @@ class SqliteKeyStore:
 def _make_private(path: Path) -> None:
     """An empty file for SQLite, readable by its owner alone. Only one thread at a time, and never once there is a file:
     a descriptor that is closed takes along all locks of its process, also those of another thread's SQLite."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(path)
     with _making, suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
 
