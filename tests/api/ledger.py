@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.api.support import Shop
+from tests.last_written import last_written
 
 
 def send(shop: Shop, method: str, path: str, body: Any = None, *, key: str | None = None, role: str = "admin") -> Any:
@@ -62,7 +63,7 @@ def numbers(shop: Shop, wallet: str) -> tuple[int, int, int]:
 
 def written(shop: Shop) -> int:
     """How far the log goes."""
-    return shop.log.log_recorder.max_notification_id() or 0
+    return last_written(shop.log)
 
 
 def assert_same_again(shop: Shop, method: str, path: str, body: Any, key: str, first: Any) -> None:

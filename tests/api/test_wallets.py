@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.api.support import Shop
+from tests.last_written import last_written
 
 
 def post(shop: Shop, path: str, body: dict[str, Any], role: str = "admin", key: str | None = None) -> Any:
@@ -63,8 +64,8 @@ def test_a_wallet_outside_the_chart_or_without_a_currency_is_refused_by_field(li
 
 
 def test_a_transfer_with_a_card_number_or_a_float_changes_nothing(live: Shop) -> None:
-    before = live.log.log_recorder.max_notification_id()
+    before = last_written(live.log)
     good = {"source": "wallet:a", "destination": "wallet:b", "amount_minor": 1, "currency": "EUR"}
     for change in ({"metadata": {"note": "4111111111111111"}}, {"amount_minor": 1.0}, {"source": "4111111111111111"}):
         assert post(live, "/v1/transfers", {**good, **change}).status_code == 422
-    assert live.log.log_recorder.max_notification_id() == before
+    assert last_written(live.log) == before

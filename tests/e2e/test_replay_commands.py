@@ -17,6 +17,7 @@ from eventlog.postgres import PostgresRecorder
 from projections.registry import forget_modules
 from tests.e2e.test_ledger_commands import Shell
 from tests.faults.running_copy import wait_until
+from tests.last_written import last_written
 from tests.replay.history import MERCHANT, History
 
 WRONG = "tests.replay.planted.wrong_fees"
@@ -39,7 +40,7 @@ class Shop:
         for _ in range(count):
             self._history._order()
             self._history._count += 1
-        return self.log.log_recorder.max_notification_id() or 0
+        return last_written(self.log)
 
     @property
     def captures(self) -> int:

@@ -12,6 +12,7 @@ from eventlog.application import EventLog
 from eventlog.postgres import PostgresRecorder
 from replay.recorded import RecordedHistory
 from tests.e2e.test_ledger_commands import Shell
+from tests.last_written import last_written
 from tests.replay.history import MERCHANT, History
 
 
@@ -22,9 +23,7 @@ def last(database_url: str) -> Iterator[int]:
     history = History(log)
     history.open_wallets(2)
     history.write(40)
-    position = log.log_recorder.max_notification_id()
-    assert position is not None
-    yield position
+    yield last_written(log)
     log.close()
 
 

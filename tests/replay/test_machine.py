@@ -26,6 +26,7 @@ from replay.builds import Build, find
 from replay.digest import digest
 from replay.machine import ViewMachine, ViewStopped
 from replay.rebuild import Wanted, rebuild
+from tests.last_written import last_written
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SELLERS = [str(uuid.UUID(int=n)) for n in (1, 2)]
@@ -236,7 +237,7 @@ def test_a_damaged_row_parks_its_stream_alone(log: EventLog, database_url: str) 
 def test_two_machines_at_once_fold_nothing_twice(log: EventLog, database_url: str) -> None:
     post_wallet(log, "alice", [1] * 50)
     first, second = machine(log, database_url, batch_events=5), machine(log, database_url, batch_events=7)
-    end = log.log_recorder.max_notification_id() or 0
+    end = last_written(log)
     assert log.log_recorder.horizon.wait(end - 1, 20) >= end  # both can read all of it from the start
     for _ in range(20):
         first.run_once()
@@ -262,7 +263,7 @@ def test_a_shadow_far_behind_holds_no_reader_up(log: EventLog, database_url: str
         connection.execute(f"truncate {shadow.table}")
         connection.execute("update views.builds set position = 0 where view = %s and build = %s", [*shadow.key])
         for amount in (20, 30):
-            end = log.log_recorder.max_notification_id() or 0
+            end = last_written(log)
             post_wallet(log, f"bob{amount}", [amount])
             assert log.log_recorder.horizon.wait(end, 20) > end
             runner.run_once()
