@@ -108,14 +108,10 @@ def offered_rails(settings: Settings) -> frozenset[str]:
 
 def _rail_options(settings: Settings) -> dict[str, dict[str, str]]:
     """By the name of each rail that can be opened, what it is opened with."""
-    read_timeout = str(settings.rail_timeout_s)
-    options: dict[str, dict[str, str]] = {
-        "recorded": {},
-        "simulated": {"url": settings.simulator_url, "read_timeout": read_timeout},
-    }
+    options: dict[str, dict[str, str]] = {"recorded": {}, "simulated": {"url": settings.simulator_url}}
     if settings.stripe_key is not None:
         key = settings.stripe_key.get_secret_value()
-        options["stripe"] = {"key": key, "url": settings.stripe_url, "read_timeout": read_timeout}
+        options["stripe"] = {"key": key, "url": settings.stripe_url}
     if settings.bank_iban:
         options["sepa"] = {
             "url": settings.bank_url or settings.simulator_url,
@@ -123,8 +119,9 @@ def _rail_options(settings: Settings) -> dict[str, dict[str, str]]:
             "iban": settings.bank_iban,
             "bic": settings.bank_bic,
             "creditor_id": settings.bank_creditor_id,
-            "read_timeout": read_timeout,
         }
+    for name, given in options.items():
+        given |= {f"read_timeout.{o}": str(seconds) for o, seconds in settings.rail_timeouts_of(name).items()}
     return options
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import socket
 import sys
@@ -114,11 +115,16 @@ def child_environment(settings: Settings) -> dict[str, str]:
     root = str(Path(__file__).resolve().parent.parent)
     search_path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     shared = {
-        f"DAYBOOK_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        for name, value in settings.model_dump().items()
-        if value is not None
+        f"DAYBOOK_{name.upper()}": _text(value) for name, value in settings.model_dump().items() if value is not None
     }
     return {**os.environ, **shared, "DAYBOOK_HOME": str(settings.home.absolute()), "PYTHONPATH": search_path}
+
+
+def _text(value: object) -> str:
+    """A setting as the environment says it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
 @contextlib.contextmanager

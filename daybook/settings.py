@@ -9,10 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from daybook.embedded_postgres import socket_directory
+from rails.http_calls import LONGEST_READ_TIMEOUT_SECONDS
+from rails.registry import OPERATIONS_OF
 from rails.routing import Cost
 from rails.stripe import DEFAULT_URL as STRIPE_URL
 
@@ -20,6 +22,7 @@ ENGINE_SOCKET = "engine.sock"
 DATABASE_NAME = "daybook"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+RailTimeout = Annotated[float, Field(gt=0, le=LONGEST_READ_TIMEOUT_SECONDS)]
 
 
 class Settings(BaseSettings):
@@ -85,8 +88,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Seconds after which an order of the API that nobody paid expires, unless it says otherwise.",
     )
-    rail_timeout_s: float = Field(
-        default=10.0, gt=0, description="Seconds to wait for a rail's answer before the outcome counts as unknown."
+    rail_timeout_s: RailTimeout = Field(
+        default=10.0, description="Seconds to wait for a rail's answer before the outcome counts as unknown."
+    )
+    rail_timeouts: dict[str, dict[str, RailTimeout]] = Field(
+        default={},
+        description='The same where an operation of a rail needs another: {"stripe": {"authorise": 30, "inquire": 5}}.',
     )
     rail_costs: dict[str, Cost] = Field(
         default={},
@@ -107,6 +114,18 @@ class Settings(BaseSettings):
         default="INFO", description="The least severe log line that is written."
     )
 
+    @field_validator("rail_timeouts")
+    @classmethod
+    def _rails_have_such_operations(cls, given: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        for rail, operations in given.items():
+            if rail not in OPERATIONS_OF:
+                raise ValueError(f"{rail} is no rail that is called: use one of {', '.join(OPERATIONS_OF)}")
+            names = ", ".join(OPERATIONS_OF[rail])
+            for operation in operations:
+                if operation not in OPERATIONS_OF[rail]:
+                    raise ValueError(f"{rail}.{operation} is nothing that is waited for: use one of {names}")
+        return given
+
     @model_validator(mode="after")
     def _keys_are_apart(self) -> Self:
         files = {"DAYBOOK_KEY_STORE": self.key_store_file, "DAYBOOK_MASTER_KEYS": self.master_keys_file}
@@ -118,6 +137,11 @@ class Settings(BaseSettings):
         if self.key_store_file.resolve() == self.master_keys_file.resolve():
             raise ValueError("DAYBOOK_KEY_STORE and DAYBOOK_MASTER_KEYS are the same file; choose two")
         return self
+
+    def rail_timeouts_of(self, rail: str) -> dict[str, float]:
+        """How long each operation of a rail is waited for, in seconds; empty for a rail that calls nobody."""
+        given = self.rail_timeouts.get(rail, {})
+        return {operation: given.get(operation, self.rail_timeout_s) for operation in OPERATIONS_OF.get(rail, ())}
 
     @property
     def key_store_file(self) -> Path:

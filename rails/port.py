@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 DeclineClass = Literal["hard", "soft"]
 
+OPERATIONS: Final = ("authorise", "capture", "void", "inquire")
+"""The methods of a rail that ask it something."""
 METHODS: Final = ("card", "bank_transfer", "direct_debit")
 """Ways to pay: a card or wallet behind a token, a transfer that the payer makes, a debit by the payer's mandate."""
 
@@ -195,16 +197,22 @@ class Pending:
 @dataclass(frozen=True, slots=True)
 class NotSent:
     """Nothing left this process: the rail was not reachable at all, is held to be down, or has too many calls already.
-    As good as never asked: another rail may be tried, or this one later."""
+    As good as never asked: another rail may be tried, or this one later. `retry_after_s` is as of `Unknown`."""
 
     reason: str
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nobody here knows whether money moved. Only evidence resolves it: an inquiry, a webhook, a report line."""
+    """Nobody here knows whether money moved. Only evidence resolves it: an inquiry, a webhook, a report line.
+
+    `retry_after_s` is for how long the rail asks to be left alone, where it says so; infinite where it says that
+    asking again would bring the same.
+    """
 
     reason: str
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +236,10 @@ RailReply = InquiryReply
 class Rail(Protocol):
     """What an adapter implements.
 
-    Every method blocks, may be called from several threads, and sends at most one request: whether to send again is
-    for the process to decide, which has written down that it asked. None raises for anything the rail or the network
-    does; the only error is `CapabilityNotDeclared`. An adapter keeps no state about payments between calls.
+    Every method blocks, may be called from several threads, and sends at most one request. The guard before an adapter
+    may repeat a call once, where that is safe (`rails.retries`); all else is for the process to decide, which has
+    written down that it asked. None raises for anything the rail or the network does; the only error is
+    `CapabilityNotDeclared`. An adapter keeps no state about payments between calls.
     """
 
     @property

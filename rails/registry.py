@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rails import recorded, sepa, simulated, stripe
+from rails.port import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,6 +18,13 @@ FACTORIES: Final[Mapping[str, Callable[[Mapping[str, str]], Rail]]] = {
     simulated.NAME: simulated.from_settings,
     stripe.NAME: stripe.from_settings,
 }
+
+OPERATIONS_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    sepa.NAME: sepa.OPERATIONS,
+    simulated.NAME: OPERATIONS,
+    stripe.NAME: OPERATIONS,
+}
+"""What each rail that calls anybody is asked for over the network, by the names that time-outs are given under."""
 
 
 class RailNotRegistered(LookupError):

@@ -1,8 +1,9 @@
 """The bank rail: euros by a transfer that the payer makes with a reference, or collected by direct debit.
 
 Its settings: `url` (where the bank's interface is reached), `creditor_name`, `iban` and `bic` of the account that is
-paid into, `creditor_id` (the identifier by which direct debits are collected), `read_timeout` in seconds (default 25).
-All are checked before a payer is told of an account that does not exist. The adapter is in `rails/sepa_rail.py`.
+paid into, `creditor_id` (the identifier by which direct debits are collected), `read_timeout` in seconds (default 25),
+and for one of its `OPERATIONS` such as `read_timeout.inquire`. All are checked before a payer is told of an account
+that does not exist. The adapter is in `rails/sepa_rail.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from rails.http_calls import read_timeout
+from rails.http_calls import read_timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rails.port import Rail
 
 NAME: Final = "sepa"
+OPERATIONS: Final = ("authorise", "inquire", "bookings")
+"""What the bank is asked for: to collect, what became of a debit, and what was booked."""
 CREDITOR_ID: Final = re.compile(r"([A-Z]{2})(\d\d)[A-Z0-9]{3}([A-Z0-9]{1,28})")
 
 
@@ -32,7 +35,8 @@ def from_settings(settings: Mapping[str, str]) -> Rail:
     from rails.sepa_bank import HttpBank
     from rails.sepa_rail import SepaRail
 
-    return SepaRail(HttpBank(_url(settings), read_timeout(settings, SepaSettingInvalid)), _creditor(settings))
+    timeouts = read_timeouts(settings, OPERATIONS, SepaSettingInvalid)
+    return SepaRail(HttpBank(_url(settings), timeouts), _creditor(settings))
 
 
 def _url(settings: Mapping[str, str]) -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 import httpx
 import msgspec
 
-from rails.http_calls import CONNECT_TIMEOUT_SECONDS, problem_code, sent, unexpected
+from rails.http_calls import ReadTimeouts, problem_code, sent, undecided
 from rails.port import NotSent, Unknown
+from rails.sepa import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,32 +71,33 @@ class BankApi(Protocol):
 class HttpBank:
     """The bank's HTTP interface, as `rails/simulator/README.md` describes it. One pool, shared by calling threads."""
 
-    def __init__(self, url: str, read_timeout: float, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, timeouts: ReadTimeouts, transport: httpx.BaseTransport | None = None) -> None:
+        self._timeouts = {operation: timeouts.of(operation) for operation in OPERATIONS}
         self._client = httpx.Client(
             base_url=url,
             transport=transport,
-            timeout=httpx.Timeout(read_timeout, connect=CONNECT_TIMEOUT_SECONDS),
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
             trust_env=False,
         )
 
     def submit(self, file: bytes) -> bytes | NotSent | Unknown:
         """One POST."""
+        headers, timeout = {"Content-Type": XML}, self._timeouts["authorise"]
         request = self._client.build_request(
-            "POST", "/bank/v1/direct-debits", content=file, headers={"Content-Type": XML}
+            "POST", "/bank/v1/direct-debits", content=file, headers=headers, timeout=timeout
         )
         response = sent(self._client, request)
         if not isinstance(response, httpx.Response):
             return response
-        return response.content if _is_document(response) else Unknown(unexpected(response))
+        return response.content if _is_document(response) else undecided(response)
 
     def debits(self, end_to_end_id: str) -> tuple[DebitState, ...] | NotSent | Unknown:
         """One GET."""
-        response = self._get("/bank/v1/direct-debits", {"end_to_end_id": end_to_end_id, "limit": str(PAGE)})
+        response = self._get("inquire", "/bank/v1/direct-debits", {"end_to_end_id": end_to_end_id, "limit": str(PAGE)})
         if not isinstance(response, httpx.Response):
             return response
         if response.status_code != 200:
-            return Unknown(unexpected(response))
+            return undecided(response)
         try:
             return msgspec.json.decode(response.content, type=_Debits).direct_debits
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -104,31 +106,32 @@ class HttpBank:
     def bookings(self, iban: str, after: int) -> BookingsPage | NotSent | Unknown:
         """One GET."""
         path = f"/bank/v1/accounts/{iban}/notifications"
-        response = self._get(path, {"after": str(after), "limit": str(PAGE)})
+        response = self._get("bookings", path, {"after": str(after), "limit": str(PAGE)})
         if not isinstance(response, httpx.Response):
             return response
         if _knows_nothing(response):
             return BookingsPage(None, after)
         following = response.headers.get(NEXT_AFTER, "")
         if not (_is_document(response) and following.isascii() and following.isdigit()):
-            return Unknown(unexpected(response))
+            return undecided(response)
         return BookingsPage(response.content if int(following) > after else None, max(int(following), after))
 
     def statement(self, iban: str, day: date) -> bytes | NotSent | Unknown | None:
         """One GET."""
-        response = self._get(f"/bank/v1/accounts/{iban}/statements/{day.isoformat()}", {})
+        response = self._get("bookings", f"/bank/v1/accounts/{iban}/statements/{day.isoformat()}", {})
         if not isinstance(response, httpx.Response):
             return response
         if _knows_nothing(response):
             return None
-        return response.content if _is_document(response) else Unknown(unexpected(response))
+        return response.content if _is_document(response) else undecided(response)
 
     def close(self) -> None:
         """Closes the connections."""
         self._client.close()
 
-    def _get(self, path: str, query: Mapping[str, str]) -> httpx.Response | NotSent | Unknown:
-        return sent(self._client, self._client.build_request("GET", path, params=dict(query)))
+    def _get(self, operation: str, path: str, query: Mapping[str, str]) -> httpx.Response | NotSent | Unknown:
+        timeout = self._timeouts[operation]
+        return sent(self._client, self._client.build_request("GET", path, params=dict(query), timeout=timeout))
 
 
 def _is_document(response: httpx.Response) -> bool:

@@ -1,6 +1,7 @@
 """The adapter of the simulator: the rail that newcomers, tests and load runs pay with.
 
-Its settings: `url` (where the simulator listens), `read_timeout` in seconds (default 25).
+Its settings: `url` (where the simulator listens), `read_timeout` in seconds (default 25), and for an operation of its
+own such as `read_timeout.inquire`.
 """
 
 from __future__ import annotations
@@ -12,15 +13,19 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from rails.http_calls import (
-    CONNECT_TIMEOUT_SECONDS,
-    DEFAULT_READ_TIMEOUT_SECONDS,
-    problem_code,
-    read_timeout,
-    sent,
-    unexpected,
+from rails.http_calls import ReadTimeouts, problem_code, read_timeouts, sent, undecided
+from rails.port import (
+    OPERATIONS,
+    ActionRequired,
+    Authorised,
+    Capabilities,
+    Captured,
+    Declined,
+    NotFound,
+    NotSent,
+    Unknown,
+    Voided,
 )
-from rails.port import ActionRequired, Authorised, Capabilities, Captured, Declined, NotFound, NotSent, Unknown, Voided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "simulated"
 CONNECTIONS: Final = 64
+USUAL_TIMEOUTS: Final = ReadTimeouts()
 
 
 class SimulatorSettingInvalid(ValueError):
@@ -96,10 +102,10 @@ class SimulatedRail:
         token_prefixes=("tok_",),
     )
 
-    def __init__(self, url: str, read_timeout: float = DEFAULT_READ_TIMEOUT_SECONDS) -> None:
+    def __init__(self, url: str, timeouts: ReadTimeouts = USUAL_TIMEOUTS) -> None:
+        self._timeouts = {operation: timeouts.of(operation) for operation in OPERATIONS}
         self._client = httpx.Client(
             base_url=url,
-            timeout=httpx.Timeout(read_timeout, connect=CONNECT_TIMEOUT_SECONDS),
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
             trust_env=False,
         )
@@ -120,7 +126,7 @@ class SimulatedRail:
         }
         if request.return_url is not None:
             body["return_url"] = request.return_url
-        reply = self._post("/v1/authorisations", request.attempt_key, body, _Authorisation)
+        reply = self._post("authorise", "/v1/authorisations", request.attempt_key, body, _Authorisation)
         if not isinstance(reply, _Authorisation):
             return reply
         if reply.attempt_key != request.attempt_key or reply.currency != request.currency:
@@ -137,7 +143,7 @@ class SimulatedRail:
         """One POST under the capture's own key."""
         body = {"amount_minor": request.amount_minor, "currency": request.currency, "final": request.final}
         path = f"/v1/authorisations/{quote(request.rail_reference, safe='')}/captures"
-        reply = self._post(path, request.capture_key, body, _Capture)
+        reply = self._post("capture", path, request.capture_key, body, _Capture)
         if not isinstance(reply, _Capture):
             return reply
         if reply.capture_key != request.capture_key or reply.currency != request.currency:
@@ -147,7 +153,7 @@ class SimulatedRail:
     def void(self, request: VoidRequest) -> VoidReply:
         """One POST under the void's own key."""
         path = f"/v1/authorisations/{quote(request.rail_reference, safe='')}/voids"
-        reply = self._post(path, request.void_key, {}, _Authorisation)
+        reply = self._post("void", path, request.void_key, {}, _Authorisation)
         if not isinstance(reply, _Authorisation):
             return reply
         if reply.id != request.rail_reference or reply.status != "voided":
@@ -168,9 +174,13 @@ class SimulatedRail:
         same = capture.capture_key == request.capture_key
         return _told_of_capture(capture) if same else Unknown("the reply is about another capture")
 
-    def _post(self, path: str, key: str, body: object, kind: type[Reply]) -> Reply | Declined | NotSent | Unknown:
+    def _post(
+        self, operation: str, path: str, key: str, body: object, kind: type[Reply]
+    ) -> Reply | Declined | NotSent | Unknown:
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-        request = self._client.build_request("POST", path, content=msgspec.json.encode(body), headers=headers)
+        request = self._client.build_request(
+            "POST", path, content=msgspec.json.encode(body), headers=headers, timeout=self._timeouts[operation]
+        )
         response = sent(self._client, request)
         if isinstance(response, (NotSent, Unknown)):
             return response
@@ -180,17 +190,18 @@ class SimulatedRail:
             refusal = _decoded_refusal(response)
             if refusal is not None:
                 return refusal
-        return Unknown(unexpected(response))
+        return undecided(response)
 
     def _get(self, path: str, key: str, kind: type[Reply]) -> Reply | NotFound | NotSent | Unknown:
-        response = sent(self._client, self._client.build_request("GET", path + quote(key, safe="")))
+        request = self._client.build_request("GET", path + quote(key, safe=""), timeout=self._timeouts["inquire"])
+        response = sent(self._client, request)
         if isinstance(response, (NotSent, Unknown)):
             return response
         if response.status_code == 200:
             return _decoded(response, kind)
         if response.status_code == 404 and problem_code(response) == "not_found":
             return NotFound(key)
-        return Unknown(unexpected(response))
+        return undecided(response)
 
 
 def _decoded(response: httpx.Response, kind: type[Reply]) -> Reply | Unknown:
@@ -242,4 +253,4 @@ def from_settings(settings: Mapping[str, str]) -> SimulatedRail:
     url = settings.get("url", "")
     if not url.startswith(("http://", "https://")):
         raise SimulatorSettingInvalid(f"url is {url!r}: give the simulator's address, such as http://127.0.0.1:8081")
-    return SimulatedRail(url, read_timeout(settings, SimulatorSettingInvalid))
+    return SimulatedRail(url, read_timeouts(settings, OPERATIONS, SimulatorSettingInvalid))

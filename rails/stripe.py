@@ -1,8 +1,9 @@
 """The rail of Stripe: cards by PaymentIntents, over the official SDK.
 
 Its settings: `key` (a secret or restricted key of the account), `url` (default Stripe's own API), `read_timeout` in
-seconds (default 25), and `omit`: which of `OPTIONAL`, separated by commas, are not sent to a server that does not take
-them. Stripe takes all. Without `capture.metadata` an inquiry cannot tell which capture took the money.
+seconds (default 25), for an operation of its own such as `read_timeout.inquire`, and `omit`: which of `OPTIONAL`,
+separated by commas, are not sent to a server that does not take them. Stripe takes all. Without `capture.metadata` an
+inquiry cannot tell which capture took the money.
 
 Stripe finds a payment by its own id at once, by anything else only through a search that lags and that some countries
 do not have. So an inquiry needs the reference, and an attempt whose reply was lost is sent again under its key: Stripe
@@ -15,7 +16,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from rails.http_calls import read_timeout
+from rails.http_calls import read_timeouts
+from rails.port import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +46,7 @@ def from_settings(settings: Mapping[str, str]) -> Rail:
     if not omit <= OPTIONAL:
         raise StripeSettingInvalid(f"omit is {settings['omit']!r}: give some of {', '.join(sorted(OPTIONAL))}")
     url = _checked_url(settings.get("url", DEFAULT_URL))
-    return StripeRail(key, url, read_timeout(settings, StripeSettingInvalid), omit)
+    return StripeRail(key, url, read_timeouts(settings, OPERATIONS, StripeSettingInvalid), omit)
 
 
 def _checked_url(url: str) -> str:

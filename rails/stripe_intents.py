@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import stripe
 
 from rails.port import (
+    OPERATIONS,
     Capabilities,
     CapabilityNotDeclared,
     Captured,
@@ -32,13 +33,15 @@ from rails.stripe_replies import (
     told,
     voided,
 )
-from rails.stripe_transport import Transport, was_never_sent
+from rails.stripe_transport import Transport, connections, retry_after_of, was_never_sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stripe._payment_intent_service import PaymentIntentService
     from stripe.params import PaymentIntentCaptureParams, PaymentIntentCreateParams
 
+    from rails.http_calls import ReadTimeouts
     from rails.port import (
         AuthoriseReply,
         AuthoriseRequest,
@@ -62,12 +65,16 @@ class _Refused:
     refusal: Refusal
     status: int
     where: str
+    retry_after_s: float | None = None
 
     def reply(self) -> Declined | NotSent | Unknown:
-        return refused(self.refusal, self.status, self.where)
+        reply = refused(self.refusal, self.status, self.where)
+        if isinstance(reply, Declined) or self.retry_after_s is None:
+            return reply
+        return replace(reply, retry_after_s=self.retry_after_s)
 
     def doubt(self) -> Unknown:
-        return doubtful(self.refusal, self.status, self.where)
+        return replace(doubtful(self.refusal, self.status, self.where), retry_after_s=self.retry_after_s)
 
 
 class StripeRail:
@@ -92,17 +99,20 @@ class StripeRail:
         keys_kept_s=KEYS_KEPT_SECONDS,
     )
 
-    def __init__(self, key: str, url: str, read_timeout: float, omit: frozenset[str] = frozenset()) -> None:
-        self._transport = Transport(read_timeout)
+    def __init__(self, key: str, url: str, timeouts: ReadTimeouts, omit: frozenset[str] = frozenset()) -> None:
+        self._connections = connections()
         self._omit = omit
-        client = stripe.StripeClient(
-            key, base_addresses={"api": url}, max_network_retries=0, http_client=self._transport
-        )
-        self._intents = client.v1.payment_intents
+
+        def intents(operation: str) -> PaymentIntentService:
+            transport = Transport(self._connections, timeouts.of(operation))
+            client = stripe.StripeClient(key, base_addresses={"api": url}, max_network_retries=0, http_client=transport)
+            return client.v1.payment_intents
+
+        self._intents = {operation: intents(operation) for operation in OPERATIONS}
 
     def close(self) -> None:
         """Closes the connections."""
-        self._transport.close()
+        self._connections.close()
 
     def authorise(self, request: AuthoriseRequest) -> AuthoriseReply:
         """Creates and confirms a PaymentIntent in one request, under the attempt's key."""
@@ -113,7 +123,7 @@ class StripeRail:
         except AmountNotAtStripe:
             return Declined("amount_not_representable", "hard")
         params = self._creation(request, amount)
-        answer = _ask(lambda: self._intents.create(params, {"idempotency_key": request.attempt_key}))
+        answer = _ask(lambda: self._intents["authorise"].create(params, {"idempotency_key": request.attempt_key}))
         if isinstance(answer, _Refused):
             intent = answer.refusal.payment_intent
             return answer.reply() if intent is None or intent.status in NOTHING_TAKEN else answer.doubt()
@@ -135,7 +145,7 @@ class StripeRail:
         if "capture.metadata" not in self._omit:
             params["metadata"] = {CAPTURE_KEY: request.capture_key}
         options: stripe.RequestOptions = {"idempotency_key": request.capture_key}
-        answer = _ask(lambda: self._intents.capture(request.rail_reference, params, options))
+        answer = _ask(lambda: self._intents["capture"].capture(request.rail_reference, params, options))
         if isinstance(answer, _Refused):
             # Keys are forgotten, metadata is not: a capture that was sent again much later finds its own work done.
             intent = answer.refusal.payment_intent
@@ -156,7 +166,7 @@ class StripeRail:
     def void(self, request: VoidRequest) -> VoidReply:
         """Cancels the PaymentIntent."""
         options: stripe.RequestOptions = {"idempotency_key": request.void_key}
-        answer = _ask(lambda: self._intents.cancel(request.rail_reference, {"expand": EXPAND}, options))
+        answer = _ask(lambda: self._intents["void"].cancel(request.rail_reference, {"expand": EXPAND}, options))
         if isinstance(answer, _Refused):
             intent = answer.refusal.payment_intent
             if intent is None or intent.status != "canceled":
@@ -176,7 +186,7 @@ class StripeRail:
         reference = request.rail_reference
         if reference is None:
             return Unknown("Stripe finds a payment by its own reference only: send the attempt again under its key")
-        answer = _ask(lambda: self._intents.retrieve(reference, {"expand": EXPAND}))
+        answer = _ask(lambda: self._intents["inquire"].retrieve(reference, {"expand": EXPAND}))
         if isinstance(answer, _Refused):
             # A reference came from Stripe: where it is not known, the key is of another account or mode.
             reply = answer.reply()
@@ -225,9 +235,10 @@ def _ask(call: Callable[[], stripe.PaymentIntent]) -> Intent | _Refused | NotSen
         status = error.http_status or 0
         where = f", request {error.request_id}" if error.request_id else ""
         refusal = read_refusal(error.json_body)
+        wait_s = retry_after_of(error)
         if refusal is None or status >= 500:
-            return Unknown(f"status {status}{where}")
-        return _Refused(refusal, status, where)
+            return Unknown(f"status {status}{where}", wait_s)
+        return _Refused(refusal, status, where, wait_s)
     if not isinstance(told_of, stripe.StripeObject):
         return Unknown("the reply is no object")
     return read_intent(told_of.to_dict())

@@ -10,6 +10,7 @@ docs.stripe.com/error-low-level, which says what a repeated key brings back.
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Final
 
@@ -174,7 +175,7 @@ def refused(refusal: Refusal, status: int, where: str) -> Declined | NotSent | U
     if status == 429 and refusal.code in (None, "rate_limit"):
         return NotSent(f"Stripe takes no more requests for now{where}")
     if status == 401:
-        return NotSent(f"Stripe does not accept the key{where}")
+        return NotSent(f"Stripe does not accept the key{where}", math.inf)
     if status == 402 and (declined := refusal.declined()):
         return declined
     if status in (400, 404) and refusal.type == "invalid_request_error" and refusal.code not in _UNDECIDED:

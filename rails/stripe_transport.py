@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import msgspec
 import stripe
 
-from rails.http_calls import CONNECT_TIMEOUT_SECONDS, NOTHING_LEFT
+from rails.http_calls import NOTHING_LEFT, retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,18 +17,21 @@ if TYPE_CHECKING:
 CONNECTIONS: Final = 64
 
 
+def connections() -> httpx.Client:
+    """One pool for all threads and operations. A proxy that the environment names is used, as the way out of a closed
+    network."""
+    return httpx.Client(limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS))
+
+
 class Transport(stripe.HTTPClient):
-    """One pool of connections for all threads. Unlike the SDK's own clients it tells connecting from reading, and sends
-    nothing twice. A proxy that the environment names is used, as the way out of a closed network."""
+    """One operation's way over the connections of all. Unlike the SDK's own clients it tells connecting from reading,
+    and sends nothing twice."""
 
     name = "httpx"
 
-    def __init__(self, read_timeout: float) -> None:
+    def __init__(self, client: httpx.Client, timeout: httpx.Timeout) -> None:
         super().__init__()
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(read_timeout, connect=CONNECT_TIMEOUT_SECONDS, pool=CONNECT_TIMEOUT_SECONDS),
-            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-        )
+        self._client, self._timeout = client, timeout
 
     def request(  # type: ignore[override]  # the SDK's own clients give bytes where it promises text
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_: Any
@@ -35,17 +39,17 @@ class Transport(stripe.HTTPClient):
         """One request. Raises the SDK's `APIConnectionError` when no whole reply came, and its `APIError` for a reply
         that is no object of Stripe's, over which the SDK itself would stumble."""
         try:
-            response = self._client.request(method, url, headers=headers, content=post_data)
+            response = self._client.request(method, url, headers=headers, content=post_data, timeout=self._timeout)
         except httpx.HTTPError as error:
             failed: Callable[[str], stripe.APIConnectionError] = stripe.APIConnectionError
             raise failed(type(error).__name__) from error
         if not _is_stripes(response):
-            raise stripe.APIError("not a reply of Stripe's", http_status=response.status_code)
+            told = dict(response.headers)
+            raise stripe.APIError("not a reply of Stripe's", http_status=response.status_code, headers=told)
         return response.content, response.status_code, response.headers
 
     def close(self) -> None:
-        """Closes the connections."""
-        self._client.close()
+        """The connections are not its own."""
 
 
 def _is_stripes(response: httpx.Response) -> bool:
@@ -54,6 +58,15 @@ def _is_stripes(response: httpx.Response) -> bool:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return False
     return isinstance(body, dict) and (response.is_success or isinstance(body.get("error"), dict))
+
+
+def retry_after_of(error: stripe.StripeError) -> float | None:
+    """For how long Stripe asks to be left alone with this request; infinite where it says that sending it again would
+    bring the same."""
+    headers = httpx.Headers(dict(error.headers or {}))
+    if headers.get("Stripe-Should-Retry") == "false":
+        return math.inf
+    return retry_after_s(error.http_status or 0, headers)
 
 
 def was_never_sent(error: stripe.APIConnectionError) -> bool:

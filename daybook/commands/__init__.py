@@ -12,6 +12,7 @@ import pkgutil
 
 import click
 import pydantic
+from pydantic_settings import SettingsError
 
 from daybook.settings import Settings
 from projections.registry import ViewTwice, add_modules
@@ -42,6 +43,8 @@ def read_settings() -> Settings:
         add_view_modules(settings)
     except (ImportError, ViewTwice) as problem:
         raise click.UsageError(f"DAYBOOK_VIEW_MODULES: {problem}") from None
+    except SettingsError as problem:  # JSON that is none
+        raise click.UsageError(f"wrong settings: {problem}") from None
     except pydantic.ValidationError as problem:
         lines = [": ".join(filter(None, (_variable(e["loc"]), e["msg"]))) for e in problem.errors()]
         raise click.UsageError("wrong settings\n" + "\n".join(lines)) from None
@@ -49,8 +52,9 @@ def read_settings() -> Settings:
 
 
 def _variable(place: tuple[int | str, ...]) -> str:
-    """The variable that is wrong; none where it is two of them together, which the message then names."""
-    return f"DAYBOOK_{'_'.join(map(str, place)).upper()}" if place else ""
+    """The variable that is wrong, and where in its JSON; none where two of them are wrong together, which the message
+    then names."""
+    return ".".join((f"DAYBOOK_{place[0]}".upper(), *map(str, place[1:]))) if place else ""
 
 
 def add_view_modules(settings: Settings) -> None:

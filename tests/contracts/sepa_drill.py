@@ -15,6 +15,7 @@ import httpx
 
 from rails.formats.direct_debit import Creditor
 from rails.formats.written import AccountHolder
+from rails.http_calls import ReadTimeouts
 from rails.port import Payer
 from rails.sepa_bank import HttpBank
 from rails.sepa_rail import SepaRail
@@ -132,7 +133,7 @@ def sepa_drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
     database = tmp_path_factory.mktemp("bank") / "books.sqlite3"
     with running_simulator(database) as simulator:
         bank = SimulatedBank(simulator.url)
-        rail = SepaRail(HttpBank(simulator.url, 10.0, Faulty()), CREDITOR, bank.now)
+        rail = SepaRail(HttpBank(simulator.url, ReadTimeouts(10.0), Faulty()), CREDITOR, bank.now)
         yield BankDrill(
             rail,
             AMOUNTS,

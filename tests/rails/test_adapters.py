@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rails.port import AuthoriseRequest, CaptureRequest, InquiryRequest, NotSent, Unknown, VoidRequest
+from rails.http_calls import ReadTimeouts, read_timeouts
+from rails.port import OPERATIONS, AuthoriseRequest, CaptureRequest, InquiryRequest, NotSent, Unknown, VoidRequest
 from rails.recorded import RecordedAmountNegative, RecordedRail
 from rails.registry import FACTORIES, RailNotRegistered, open_rail
 from rails.simulated import SimulatedRail, SimulatorSettingInvalid
@@ -35,7 +36,7 @@ AUTHORISATION: dict[str, Any] = {
 
 
 @contextmanager
-def peer(reply: bytes | None) -> Iterator[SimulatedRail]:
+def peer(reply: bytes | None, timeouts: ReadTimeouts | None = None) -> Iterator[SimulatedRail]:
     """A rail whose server reads one request per connection and sends `reply`; None keeps the line open in silence."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         finished = threading.Event()
@@ -54,7 +55,8 @@ def peer(reply: bytes | None) -> Iterator[SimulatedRail]:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        rail = SimulatedRail(f"http://127.0.0.1:{listener.getsockname()[1]}", read_timeout=5 if reply else 0.05)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        rail = SimulatedRail(url, timeouts or ReadTimeouts(5 if reply else 0.05))
         try:
             yield rail
         finally:
@@ -144,6 +146,7 @@ def test_to_a_rail_that_is_not_there_nothing_was_sent_and_the_reply_says_how() -
         ({"url": "http://localhost", "read_timeout": "0"}, "read_timeout"),
         ({"url": "http://localhost", "read_timeout": "nan"}, "read_timeout"),
         ({"url": "http://localhost", "read_timeout": "9999"}, "read_timeout"),
+        ({"url": "http://localhost", "read_timeout.void": "0"}, "read_timeout.void"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(settings: dict[str, str], field: str) -> None:
@@ -164,3 +167,32 @@ def test_a_recorded_payment_is_a_fact_even_when_it_took_nothing() -> None:
     for amount, cost, name in ((-1, 0, "amount_minor"), (1, -1, "cost_minor")):
         with pytest.raises(RecordedAmountNegative, match=name):
             rail.fact("card-1", amount, cost)
+
+
+def test_each_operation_has_a_time_out_of_its_own_and_the_usual_one_without() -> None:
+    settings = {"read_timeout": "7", "read_timeout.inquire": "0.05", "read_timeout.bookings": "1"}
+    timeouts = read_timeouts(settings, OPERATIONS, SimulatorSettingInvalid)
+    assert [timeouts.of(operation).read for operation in OPERATIONS] == [7.0, 7.0, 7.0, 0.05]
+    assert {timeouts.of(operation).connect for operation in OPERATIONS} == {2.0}
+
+
+@pytest.mark.parametrize("silent", ["authorise", "capture", "void", "inquire"])
+def test_a_rail_that_is_silent_is_waited_for_as_long_as_its_operation_may_take(silent: str) -> None:
+    """With the usual time-out the test would hang: no other operation's is short."""
+    timeouts = ReadTimeouts(300.0, {silent: 0.05})
+    with peer(None, timeouts) as rail:
+        calls = {
+            "authorise": lambda: rail.authorise(AUTHORISE),
+            "capture": lambda: rail.capture(CaptureRequest("capture", "au_1", 500, "EUR", final=True)),
+            "void": lambda: rail.void(VoidRequest("void", "au_1")),
+            "inquire": lambda: rail.inquire(InquiryRequest("attempt")),
+        }
+        assert isinstance(calls[silent](), Unknown)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_how_long_a_rail_asks_to_be_left_alone_comes_with_what_is_unknown(status: int) -> None:
+    with peer(http(status, {}, "application/json\r\nRetry-After: 7")) as rail:
+        for answer in (rail.authorise(AUTHORISE), rail.inquire(InquiryRequest("attempt"))):
+            assert isinstance(answer, Unknown)
+            assert answer.retry_after_s == 7.0

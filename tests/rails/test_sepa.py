@@ -15,6 +15,7 @@ from daybook.settings import Settings
 from rails.bookings import BookedIn, Returned, Unmatched, facts
 from rails.formats.camt import read_camt
 from rails.formats.identifiers import creditor_reference, end_to_end_id, grouped
+from rails.http_calls import ReadTimeouts
 from rails.port import (
     ActionRequired,
     AuthoriseRequest,
@@ -62,7 +63,7 @@ XML = "application/xml"
 
 
 def rail_before(url: str, read_timeout: float = 5.0) -> SepaRail:
-    return SepaRail(HttpBank(url, read_timeout), CREDITOR, lambda: NOW)
+    return SepaRail(HttpBank(url, ReadTimeouts(read_timeout)), CREDITOR, lambda: NOW)
 
 
 def answered(reply: bytes | None, request: AuthoriseRequest = DEBIT) -> object:
@@ -219,7 +220,7 @@ def at_bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SepaRail
     """A rail before the simulator's bank, whose clock both go by."""
     with running_simulator(tmp_path_factory.mktemp("bank") / "books.sqlite3") as simulator:
         bank = SimulatedBank(simulator.url)
-        rail = SepaRail(HttpBank(simulator.url, 10.0), CREDITOR, bank.now)
+        rail = SepaRail(HttpBank(simulator.url, ReadTimeouts(10.0)), CREDITOR, bank.now)
         yield rail, bank
         rail.close()
         bank.client.close()
@@ -333,7 +334,7 @@ class TestAtTheSimulatedBank:
         desk.transfer(REFERENCE)
         desk.transfer("something else")
         notified = all_facts(rail)
-        api = HttpBank(str(desk.client.base_url), 10.0)
+        api = HttpBank(str(desk.client.base_url), ReadTimeouts(10.0))
         assert api.statement(OURS.iban, today) is None
         desk.days_pass(1)
         statement = api.statement(OURS.iban, today)
@@ -378,6 +379,7 @@ class TestSettings:
             ("read_timeout", "0"),
             ("read_timeout", "nan"),
             ("read_timeout", "301"),
+            ("read_timeout.bookings", "0"),
         ],
     )
     def test_a_setting_that_cannot_be_is_named(self, field: str, value: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rails.http_calls import ReadTimeouts
 from rails.port import (
     ActionRequired,
     Authorised,
@@ -56,7 +57,7 @@ CAPTURED_BY_OTHERS = intent(metadata={"attempt_key": "attempt", "capture_key": "
 @pytest.fixture(scope="module")
 def desk() -> Iterator[tuple[Scripted, StripeRail]]:
     with scripted(b"") as server:
-        rail = StripeRail(KEY, server.url, 5.0)
+        rail = StripeRail(KEY, server.url, ReadTimeouts(5.0))
         yield server, rail
         rail.close()
 
@@ -251,7 +252,7 @@ def test_a_void_sent_again_when_its_key_is_forgotten_finds_its_own_work(ask: Ask
 
 def test_silence_leaves_the_outcome_unknown_after_the_time_that_was_set() -> None:
     with scripted(None) as server:
-        rail = StripeRail(KEY, server.url, 0.05)
+        rail = StripeRail(KEY, server.url, ReadTimeouts(0.05))
         told = rail.authorise(AUTHORISE)
         rail.close()
     assert isinstance(told, Unknown)
@@ -291,7 +292,7 @@ def test_a_capture_is_found_by_the_key_it_left(ask: Ask, told: dict[str, Any], m
 
 
 def test_an_inquiry_needs_the_reference_and_takes_no_other_payment_for_it(ask: Ask) -> None:
-    rail = StripeRail(KEY, "http://127.0.0.1:1", 1.0)
+    rail = StripeRail(KEY, "http://127.0.0.1:1", ReadTimeouts(1.0))
     told = rail.inquire(InquiryRequest("attempt"))
     rail.close()
     assert isinstance(told, Unknown)
@@ -303,7 +304,7 @@ def test_an_inquiry_needs_the_reference_and_takes_no_other_payment_for_it(ask: A
 def test_what_is_asked_for_is_what_stripe_is_told() -> None:
     request = AuthoriseRequest("order", 1, "attempt", 500, "ISK", "pm_1", capture=False, return_url="https://shop/back")
     with scripted(answer(200, intent("requires_capture", amount=50_000, currency="isk"))) as server:
-        rail = StripeRail(KEY, server.url, 5.0)
+        rail = StripeRail(KEY, server.url, ReadTimeouts(5.0))
         assert rail.authorise(request) == Authorised("pi_1", 500, UNTIL)
         rail.close()
     line, headers, form = server.asked[0]
@@ -326,7 +327,7 @@ def test_what_is_asked_for_is_what_stripe_is_told() -> None:
 def test_a_capture_asks_for_its_amount_in_stripes_units_and_leaves_its_key() -> None:
     taken = intent(amount=90_000, amount_received=50_000, currency="isk", capture_method="manual")
     with scripted(answer(200, taken)) as server:
-        rail = StripeRail(KEY, server.url, 5.0)
+        rail = StripeRail(KEY, server.url, ReadTimeouts(5.0))
         assert rail.capture(replace(CAPTURE, currency="ISK")) == Captured("pi_1", 500, 0)
         rail.close()
     line, headers, form = server.asked[0]
@@ -337,7 +338,7 @@ def test_a_capture_asks_for_its_amount_in_stripes_units_and_leaves_its_key() -> 
 
 def test_what_a_server_does_not_take_is_left_out() -> None:
     with scripted(answer(200, intent())) as server:
-        rail = StripeRail(KEY, server.url, 5.0, OPTIONAL)
+        rail = StripeRail(KEY, server.url, ReadTimeouts(5.0), OPTIONAL)
         rail.authorise(replace(AUTHORISE, return_url="https://shop.example.org/back"))
         rail.capture(CAPTURE)
         rail.close()
@@ -375,7 +376,7 @@ def test_what_was_never_sent_is_told_apart_from_what_may_have_arrived(full_house
     with socket.create_server(("127.0.0.1", 0)) as listener:
         nobody = listener.getsockname()[1]
     for url in (f"http://127.0.0.1:{nobody}", "http://stripe.invalid", f"http://127.0.0.1:{full_house}"):
-        rail = StripeRail(KEY, url, 5.0)
+        rail = StripeRail(KEY, url, ReadTimeouts(5.0))
         told = rail.authorise(AUTHORISE)
         assert isinstance(told, NotSent)
         assert "Connect" in told.reason
@@ -383,7 +384,7 @@ def test_what_was_never_sent_is_told_apart_from_what_may_have_arrived(full_house
 
 
 def test_a_way_to_pay_that_is_not_declared_is_the_callers_mistake() -> None:
-    rail = StripeRail(KEY, "http://127.0.0.1:1", 1.0)
+    rail = StripeRail(KEY, "http://127.0.0.1:1", ReadTimeouts(1.0))
     with pytest.raises(CapabilityNotDeclared, match="bank_transfer"):
         rail.authorise(AuthoriseRequest("order", 1, "attempt", 5, "EUR", "pm_1", capture=True, method="bank_transfer"))
     rail.close()
