@@ -15,6 +15,7 @@ from api.services import current_caller, current_services
 from domain.payment_order import PaymentOrder
 from domain.payment_status import STATUSES
 from domain.told import WORDS, told
+from rails.port import METHODS
 
 _NAME = validate.Regexp(r"^[A-Za-z0-9_.-]{1,40}$", error="must be 1 to 40 of A-Z a-z 0-9 _ . -")
 
@@ -39,7 +40,19 @@ class OrderBody(Schema):
         validate=_NAME,
         metadata={"description": "Which rail to ask, or auto for the best; none is called without"},
     )
-    payment_token = Text(allow_none=True, metadata={"description": "The rail's token; never a card number"})
+    payment_token = Text(
+        allow_none=True,
+        metadata={"description": "The rail's token for a card, which a card needs; never a card number"},
+    )
+    method = fields.String(validate=validate.OneOf(METHODS), metadata={"description": "How to pay; card unless given"})
+    return_url = Text(
+        longest=2_000,
+        allow_none=True,
+        metadata={
+            "description": "Where a payer comes back to who was sent elsewhere",
+            "example": "https://shop.example/3",
+        },
+    )
     reference = Text(allow_none=True)
     metadata = TextMap()
     expires_at = fields.AwareDateTime(allow_none=True)
@@ -119,6 +132,7 @@ class OrderSchema(Schema):
     capturable_minor = fields.Integer(required=True)
     splits = fields.List(fields.Nested(SplitSchema), required=True)
     capture_mode = fields.String(required=True)
+    method = fields.String(required=True)
     rail = fields.String(required=True, allow_none=True)
     reference = fields.String(required=True, allow_none=True)
     metadata = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
@@ -162,6 +176,7 @@ def order_document(order: PaymentOrder) -> dict[str, Any]:
         "capturable_minor": order.capturable_minor,
         "splits": [{"seller_id": s.seller_id, "amount_minor": s.amount_minor} for s in order.splits],
         "capture_mode": order.capture_mode,
+        "method": order.method,
         "rail": order.rail,
         "reference": order.reference,
         "metadata": order.metadata,

@@ -7,17 +7,18 @@ it is, since nothing that auditors prove needs a name. What a person's key no lo
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import structlog
-from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from api.access import SEES_PAYERS
 from api.fields import Text, UuidText
 from api.services import current_caller, current_services
 from domain.payment_order import PaymentOrder
 from domain.sealed import KeysUnavailable, SealBroken, SubjectErased
-from payments.payer_fields import IBAN_TYPED_LENGTH_MAX, NAME_LENGTH_MAX, email_of, iban_of
+from payments.payer_fields import IBAN_TYPED_LENGTH_MAX, MANDATE_REFERENCE, NAME_LENGTH_MAX, email_of, iban_of
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +35,19 @@ def _shaped(rule: Callable[[str], str]) -> Callable[[str], None]:
     return check
 
 
+class MandateBody(Schema):
+    """What the payer of a direct debit has signed."""
+
+    reference = fields.String(
+        required=True,
+        validate=validate.Regexp(MANDATE_REFERENCE, error="must be 1 to 35 of the characters that SEPA knows"),
+        metadata={"example": "M-2026-0042"},
+    )
+    signed_on = fields.Date(required=True, metadata={"example": "2026-01-31"})
+
+
 class PayerBody(Schema):
-    """Who pays: at least one of name, email and IBAN. All three are kept encrypted and can be erased."""
+    """Who pays: at least one of name, email and IBAN. All of it is kept encrypted and can be erased."""
 
     subject = UuidText(
         allow_none=True,
@@ -48,11 +60,19 @@ class PayerBody(Schema):
         validate=_shaped(iban_of),
         metadata={"example": "DE89 3704 0044 0532 0130 00", "maxLength": IBAN_TYPED_LENGTH_MAX},
     )
+    mandate = fields.Nested(MandateBody, allow_none=True)
 
     @validates_schema
     def _says_something(self, data: dict[str, Any], **_: Any) -> None:
         if all(data.get(name) is None for name in ("name", "email", "iban")):
             raise ValidationError("must have a name, an email or an iban")
+
+
+class MandateSchema(Schema):
+    """What the payer has signed."""
+
+    reference = fields.String(required=True)
+    signed_on = fields.Date(required=True)
 
 
 class PayerSchema(Schema):
@@ -64,6 +84,7 @@ class PayerSchema(Schema):
     name = fields.String(allow_none=True)
     email = fields.String(allow_none=True)
     iban = fields.String(allow_none=True, metadata={"description": "In capitals, without spaces"})
+    mandate = fields.Nested(MandateSchema, allow_none=True)
 
 
 def payer_document(order: PaymentOrder) -> dict[str, Any] | None:
@@ -85,4 +106,8 @@ def payer_document(order: PaymentOrder) -> dict[str, Any] | None:
         log.error("payer.unreadable", order_id=order.order_id, reason=str(problem))
         return {**told, "unreadable": True}
     assert payer is not None  # noqa: S101 - narrowing only
-    return {**told, "erased": False, "name": payer.name, "email": payer.email, "iban": payer.iban}
+    mandate = None
+    if payer.mandate is not None:
+        mandate = {"reference": payer.mandate.reference, "signed_on": date.fromisoformat(payer.mandate.signed_on)}
+    known = {"name": payer.name, "email": payer.email, "iban": payer.iban, "mandate": mandate}
+    return {**told, "erased": False, **known}

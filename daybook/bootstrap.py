@@ -22,12 +22,13 @@ from payments.attempts import Attempts
 from payments.checkout import Checkout
 from payments.commands import OpenBook
 from payments.due import DueEntry, DuePoller
+from payments.offered import Offered
 from payments.process import TOPICS, PaymentProcess
 from projections.queries import Queries
 from projections.queries.reading import Reader
 from projections.registry import views
 from rails.guarded import GuardedRail, guarded
-from rails.registry import open_rail
+from rails.registry import TAKES, open_rail
 from replay.machine import ViewMachine
 from replay.past import PastViews
 
@@ -75,7 +76,7 @@ def checkout(
     rails: frozenset[str] = frozenset(),
 ) -> Checkout:
     """The use cases of taking payments; `rails` are those that orders may name."""
-    return Checkout(log, SystemClock(), rails, order_expiry, seals)
+    return Checkout(log, SystemClock(), Offered(rails, TAKES), order_expiry, seals)
 
 
 def key_store(settings: Settings) -> SqliteKeyStore:

@@ -1,4 +1,5 @@
-"""What an order knows of the person who pays it: sealed, so that the person can be forgotten and the order cannot."""
+"""What an order knows of who pays it, and how: what is about the person is sealed, so that the person can be forgotten
+and the order cannot."""
 
 from __future__ import annotations
 
@@ -28,3 +29,31 @@ class PayerGiven(PaymentOrderEvent):
     def apply(self, aggregate: PaymentOrder) -> None:
         """Keep the event itself: its version is part of the place that its fields open at."""
         aggregate.payer = self
+
+
+class MandateGiven(PaymentOrderEvent):
+    """The payer has signed for a direct debit: under which reference, and on which day (ISO 8601); both sealed for the
+    subject of the payer. Written with the order's creation."""
+
+    TOPIC = "payment-order.mandate-given.v1"
+    subject: str
+    reference: Sealed
+    signed_on: Sealed
+
+    def apply(self, aggregate: PaymentOrder) -> None:
+        """As with the payer."""
+        aggregate.mandate = self
+
+
+class MethodChosen(PaymentOrderEvent):
+    """The order is not paid by a mere card: `method` says how, `return_url` where a payer comes back to who was sent
+    elsewhere. Written with the order's creation; without it the method is a card."""
+
+    TOPIC = "payment-order.method-chosen.v1"
+    method: str
+    return_url: str | None
+
+    def apply(self, aggregate: PaymentOrder) -> None:
+        """Rails are asked for it so."""
+        aggregate.method = self.method
+        aggregate.return_url = self.return_url

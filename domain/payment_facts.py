@@ -19,10 +19,14 @@ from domain.payment_status import derive_status
 from domain.splitting import Split, divide, due_list
 
 if TYPE_CHECKING:
-    from domain.payer import PayerGiven
+    from domain.payer import MandateGiven, PayerGiven
 
 RECORDED_RAIL: Final = "recorded"
 """The rail of payments that already happened elsewhere: each of its attempts is a fact, so none is refused."""
+
+
+CARD: Final = "card"
+"""How an order is paid that says nothing about it."""
 
 
 class PaymentFacts(Aggregate):
@@ -63,6 +67,9 @@ class PaymentFacts(Aggregate):
         self.attempts: list[Attempt] = []
         self.captures: dict[str, Capture] = {}
         self.payer: PayerGiven | None = None
+        self.mandate: MandateGiven | None = None
+        self.method = CARD
+        self.return_url: str | None = None
         self.late_successes: list[tuple[int, str, str]] = []
         self.late_voided: list[str] = []
         self.deferred: str | None = None

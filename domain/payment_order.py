@@ -16,7 +16,7 @@ from domain.attempts import Attempt
 from domain.book import check_commission
 from domain.ids import canonical_uuid, stream_id
 from domain.money import check_amount, check_currency
-from domain.payer import PayerGiven
+from domain.payer import MandateGiven, MethodChosen, PayerGiven
 from domain.payment_facts import RECORDED_RAIL
 from domain.payment_rules import (
     AttemptExceedsOrder,
@@ -27,6 +27,7 @@ from domain.payment_rules import (
     KeyReused,
     NothingAuthorized,
     OrderNotOpen,
+    PayerMissing,
     UnknownCapture,
 )
 from domain.payment_waiting import PaymentWaiting
@@ -69,6 +70,8 @@ class PaymentOrder(PaymentWaiting):
     DoubtEscalated = waiting.DoubtEscalated
     LateSuccessVoided = waiting.LateSuccessVoided
     PayerGiven = PayerGiven
+    MandateGiven = MandateGiven
+    MethodChosen = MethodChosen
 
     @classmethod
     def create(
@@ -140,6 +143,21 @@ class PaymentOrder(PaymentWaiting):
             iban=iban,
             fingerprint=fingerprint,
         )
+
+    def give_mandate(self, *, reference: Sealed, signed_on: Sealed, at: datetime) -> None:
+        """Say what the payer has signed, right after who that is; sealed as the payer is. Raises `PayerMissing`."""
+        if self.payer is None:
+            raise PayerMissing("a mandate is somebody's: say who pays", "payer")
+        self.trigger_event(
+            self.MandateGiven, timestamp=at, subject=self.payer.subject, reference=reference, signed_on=signed_on
+        )
+
+    def choose_method(self, *, method: str, return_url: str | None, at: datetime) -> bool:
+        """Say how the order is paid, right after creation; False when that goes without saying."""
+        if (method, return_url) == (self.method, self.return_url):
+            return False
+        self.trigger_event(self.MethodChosen, timestamp=at, method=method, return_url=return_url)
+        return True
 
     def start_attempt(
         self,

@@ -71,3 +71,9 @@ class CaptureModeUnknown(RuleViolation):
     """A capture mode is neither automatic nor manual."""
 
     code: ClassVar[str] = "capture_mode_unknown"
+
+
+class PayerMissing(RuleViolation):
+    """What is said of a payer needs one who is named."""
+
+    code: ClassVar[str] = "payer_missing"

@@ -43,7 +43,9 @@ def _stays(topic: str, *states: str, when: str = "") -> tuple[Transition, ...]:
 
 TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition((START,), _topic("created"), "created"),
+    *_stays(_topic("method-chosen"), "created"),
     *_stays(_topic("payer-given"), "created"),
+    *_stays(_topic("mandate-given"), "created"),
     Transition(_OPEN, _topic("attempt-started"), "submitting"),
     Transition(("cancelled", "expired"), _topic("attempt-started"), "submitting", _RECORDED),
     *_stays(_topic("attempt-started"), "submitting", "captured", when=_RECORDED),

@@ -16,65 +16,73 @@ from eventsourcing.persistence import IntegrityError
 
 from domain.attempts import Attempt, Capture
 from domain.payment_order import RECORDED_RAIL, PaymentOrder
-from domain.payment_rules import AttemptAlreadyDecided, AttemptInFlight, OrderNotOpen
+from domain.payment_rules import AttemptInFlight, OrderNotOpen
 from domain.ports import Clock
 from eventlog.application import EventLog
 from eventlog.recorded import Meta
 from payments import outcomes
+from payments.calls import authorise_request, capture_request, inquiry, void_request
 from payments.inquiries import Inquiries, due_inquiry, may_send_again
+from payments.offered import DIRECT_DEBIT
+from payments.orders import Orders
 from payments.outcomes import UNDECIDED
 from payments.recording import attempt_key, capture_key
 from payments.routes import Routes
-from rails.port import (
-    AuthoriseRequest,
-    CaptureRequest,
-    InquiryRequest,
-    NotFound,
-    NotSent,
-    Rail,
-    RailReply,
-    Unknown,
-    Voided,
-    VoidRequest,
-)
+from rails.port import Declined, NotFound, NotSent, Payer, Rail, RailReply, Unknown, Voided, VoidRequest
 from rails.routing import AUTO
 
 META = Meta(actor="payments")
-METHOD = "token"
-TRIES = 5
 STEPS = 10
+NOT_TAKEN = Declined("not_taken_by_rail", "hard")
+"""The rail cannot be paid through in this way at all: it was never asked, and need not be."""
+PayerOf = Callable[[PaymentOrder, int], Payer | None]
+"""Who pays an order of a book, as rails are told."""
 
 log = structlog.get_logger()
+
+
+def _nobody(_order: PaymentOrder, _book: int) -> None:
+    return None
 
 
 class Attempts:
     """Thread-safe as long as no two threads advance one order at a time (if they do, a version conflict decides).
 
     `routes` chooses among the rails, and tells of those that are held to be down, so that nothing is begun that cannot
-    be sent.
+    be sent. `payer_of` tells whose account a direct debit is to be taken from; nobody else is told of a payer.
     """
 
-    def __init__(self, events: EventLog, rails: Mapping[str, Rail], clock: Clock, routes: Routes | None = None) -> None:
-        self._log = events
+    def __init__(
+        self,
+        events: EventLog,
+        rails: Mapping[str, Rail],
+        clock: Clock,
+        routes: Routes | None = None,
+        payer_of: PayerOf = _nobody,
+    ) -> None:
+        self._orders = Orders(events, META)
         self._rails = rails
         self._clock = clock
         self._routes = routes or Routes(rails)
-        self._inquiries = Inquiries(clock, self._keep, self._ask_to_authorise)
+        self._payer_of = payer_of
+        self._inquiries = Inquiries(clock, self._orders.keep, self._ask_to_authorise)
 
     def lane(self, stream_id: UUID) -> str:
         """The rail that an order is at, or is to be tried at; "none" for one that has none."""
-        return self._routes.lane(self._log.repository.get(stream_id))
+        return self._routes.lane(self._orders.get(stream_id))
 
     def advance(self, book: int, stream_id: UUID) -> bool:
         """Do all that the order's state asks for now. False = an outcome could not be written; call again later."""
+        order = self._orders.get(stream_id)
         for _ in range(STEPS):
-            order: PaymentOrder = self._log.repository.get(stream_id)
-            if not self._step(book, order):
+            after = self._step(book, order)
+            if after is None:
                 return True
+            order = after
         return False
 
-    def _step(self, book: int, order: PaymentOrder) -> bool:
-        """One thing; answers whether there may be another."""
+    def _step(self, book: int, order: PaymentOrder) -> PaymentOrder | None:
+        """One thing; answers the order after it as long as there may be another."""
         if self._routes.wants_an_attempt(order):
             return self._start(book, order)
         for attempt in order.attempts:
@@ -90,7 +98,7 @@ class Attempts:
             if attempt.undecided:
                 return self._inquiries.ask(book, order, attempt, rail)
             if attempt.unknown_operation is not None and not due_inquiry(attempt, self._clock.now()):
-                return False
+                return None
             capture = _requested_capture(order, attempt)
             if capture is not None:
                 return self._capture(book, order, attempt, capture, rail)
@@ -98,121 +106,112 @@ class Attempts:
                 return self._void(book, order, attempt, rail)
             if _captures_itself(order, attempt):
                 return self._request_automatic_capture(book, order, attempt)
-        return False
+        return None
 
-    def _start(self, book: int, order: PaymentOrder) -> bool:
+    def _start(self, book: int, order: PaymentOrder) -> PaymentOrder | None:
         rail, away = self._routes.choose(order)
         if rail is None or not rail.capabilities.calls:
             log.warning("payments.rail_not_configured", rail=order.rail, order_id=order.order_id)
-            return False
+            return None
         if away is not None:
-            self._keep(book, order.id, lambda fresh: fresh.defer(rail=rail.name, reason=away, at=self._clock.now()))
-            return False
+            self._orders.keep(book, order, lambda fresh: fresh.defer(rail=rail.name, reason=away, at=self._clock.now()))
+            return None
         try:
             number = order.start_attempt(
                 rail=rail.name,
-                method=METHOD,
+                method=order.method,
                 amount_minor=order.amount_minor,
                 attempt_key=attempt_key(order.id, len(order.attempts) + 1),
                 at=self._clock.now(),
             )
         except (OrderNotOpen, AttemptInFlight):  # cancelled or expired before its turn came
-            return False
+            return None
         try:
-            self._log.save(order, book=book, meta=META)
+            self._orders.save(book, order)
         except IntegrityError:
-            return True
-        reply = self._ask_to_authorise(order, order.attempt(number), rail)
+            return self._orders.get(order.id)
+        reply = self._ask_to_authorise(book, order, order.attempt(number), rail)
         if isinstance(reply, NotSent):
-            self._give_up_unsent(book, order.id, number, reply)
-            return order.rail == AUTO
-        self._keep(
-            book,
-            order.id,
-            lambda fresh: outcomes.record_authorisation(fresh, number, reply, "reply", self._clock.now()),
-        )
-        return not isinstance(reply, UNDECIDED)
+            order = self._give_up_unsent(book, order, number, reply)
+            return order if order.rail == AUTO else None
+        return self._authorised(book, order, number, reply)
 
-    def _give_up_unsent(self, book: int, order_id: UUID, number: int, reply: NotSent) -> None:
+    def _authorised(self, book: int, order: PaymentOrder, number: int, reply: RailReply) -> PaymentOrder | None:
+        def outcome(fresh: PaymentOrder) -> None:
+            outcomes.record_authorisation(fresh, number, reply, "reply", self._clock.now())
+
+        order = self._orders.keep(book, order, outcome)
+        return None if isinstance(reply, UNDECIDED) else order
+
+    def _give_up_unsent(self, book: int, order: PaymentOrder, number: int, reply: NotSent) -> PaymentOrder:
         """Nothing left this process, so the order is as open as before: it goes to another rail if it may, or waits."""
 
-        def outcome(order: PaymentOrder) -> None:
+        def outcome(fresh: PaymentOrder) -> None:
             now = self._clock.now()
-            order.not_received(attempt=number, evidence={"not_sent": reply.reason}, at=now)
-            if order.rail != AUTO:
-                order.defer(rail=order.attempt(number).rail, reason=reply.reason, at=now)
+            fresh.not_received(attempt=number, evidence={"not_sent": reply.reason}, at=now)
+            if fresh.rail != AUTO:
+                fresh.defer(rail=fresh.attempt(number).rail, reason=reply.reason, at=now)
 
-        self._keep(book, order_id, outcome)
+        return self._orders.keep(book, order, outcome)
 
-    def _ask_to_authorise(self, order: PaymentOrder, attempt: Attempt, rail: Rail) -> RailReply:
-        return rail.authorise(
-            AuthoriseRequest(
-                order_id=order.order_id,
-                attempt=attempt.number,
-                attempt_key=attempt.attempt_key,
-                amount_minor=attempt.amount_minor,
-                currency=order.currency,
-                payment_token=order.payment_token or "",
-                capture=order.capture_mode == "automatic" or not rail.capabilities.capture,
-            )
-        )
+    def _ask_to_authorise(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> RailReply:
+        if not self._routes.can_take(order, rail):
+            return NOT_TAKEN
+        payer = self._payer_of(order, book) if attempt.method == DIRECT_DEBIT else None
+        return rail.authorise(authorise_request(order, attempt, rail, payer))
 
-    def _capture(self, book: int, order: PaymentOrder, attempt: Attempt, capture: Capture, rail: Rail) -> bool:
-        # A rail knows one set of keys for all orders, ours are unique within an order only.
-        key_at_rail = f"{attempt.attempt_key}/capture/{capture.capture_id}"
-        reply: RailReply = NotFound(key_at_rail)
+    def _capture(
+        self, book: int, order: PaymentOrder, attempt: Attempt, capture: Capture, rail: Rail
+    ) -> PaymentOrder | None:
+        request = capture_request(order, attempt, capture)
+        reply: RailReply = NotFound(request.capture_key)
         in_doubt = attempt.unknown_operation == "capture"
         if rail.capabilities.inquiry and (in_doubt or not rail.capabilities.idempotency_keys):
-            reply = rail.inquire(InquiryRequest(attempt.attempt_key, key_at_rail, attempt.rail_reference))
+            reply = rail.inquire(inquiry(attempt, capture))
         again = may_send_again(attempt.doubted_at, rail, self._clock.now())
         if isinstance(reply, NotFound) and (again or not in_doubt):
-            reply = rail.capture(
-                CaptureRequest(
-                    capture_key=key_at_rail,
-                    rail_reference=attempt.rail_reference or "",
-                    amount_minor=capture.amount_minor,
-                    currency=order.currency,
-                    final=capture.final,
-                )
-            )
+            reply = rail.capture(request)
         if in_doubt and isinstance(reply, UNDECIDED):
             self._inquiries.undecided(book, order, attempt, reply)
-            return False
-        self._keep(book, order.id, lambda fresh: outcomes.record_capture(fresh, capture, reply, self._clock.now()))
-        return not isinstance(reply, UNDECIDED)
+            return None
+        order = self._orders.keep(
+            book, order, lambda fresh: outcomes.record_capture(fresh, capture, reply, self._clock.now())
+        )
+        return None if isinstance(reply, UNDECIDED) else order
 
-    def _void(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> bool:
-        reply: RailReply = rail.void(VoidRequest(f"{attempt.attempt_key}/void", attempt.rail_reference or ""))
+    def _void(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> PaymentOrder | None:
+        reply: RailReply = rail.void(void_request(attempt))
         reason = outcomes.reason_of(reply)
         if not isinstance(reply, (Voided, NotSent)) and rail.capabilities.inquiry:
-            reply = rail.inquire(InquiryRequest(attempt.attempt_key, rail_reference=attempt.rail_reference))
+            reply = rail.inquire(inquiry(attempt))
         if attempt.unknown_operation == "void" and not isinstance(reply, Voided):
             self._inquiries.undecided(book, order, attempt, Unknown(reason))
-            return False
+            return None
 
         def outcome(fresh: PaymentOrder) -> None:
             outcomes.record_void(fresh, attempt.number, reply, reason, self._clock.now())
 
-        self._keep(book, order.id, outcome)
-        return isinstance(reply, Voided)
+        order = self._orders.keep(book, order, outcome)
+        return order if isinstance(reply, Voided) else None
 
-    def _void_late(self, book: int, order: PaymentOrder, attempt: Attempt, reference: str, rail: Rail) -> bool:
+    def _void_late(
+        self, book: int, order: PaymentOrder, attempt: Attempt, reference: str, rail: Rail
+    ) -> PaymentOrder | None:
         """Money that a rail holds for an order that wants it no more goes back to the payer; what it took is for people
         to decide."""
         reply = rail.void(VoidRequest(f"{attempt.attempt_key}/late/{reference}", reference))
         if not isinstance(reply, Voided):
             log.warning("payments.late_hold_stays", order_id=order.order_id, reason=outcomes.reason_of(reply))
-            return False
+            return None
 
         def outcome(fresh: PaymentOrder) -> None:
             fresh.void_late_success(
                 attempt=attempt.number, rail_reference=reference, amount_minor=reply.amount_minor, at=self._clock.now()
             )
 
-        self._keep(book, order.id, outcome)
-        return True
+        return self._orders.keep(book, order, outcome)
 
-    def _request_automatic_capture(self, book: int, order: PaymentOrder, attempt: Attempt) -> bool:
+    def _request_automatic_capture(self, book: int, order: PaymentOrder, attempt: Attempt) -> PaymentOrder:
         """The rail held where it was asked to take: the order wants the money taken, so a capture follows."""
 
         def outcome(fresh: PaymentOrder) -> None:
@@ -220,24 +219,7 @@ class Attempts:
                 key = capture_key(fresh.id, attempt.number)
                 fresh.request_capture(capture_id=key, amount_minor=fresh.capturable_minor, at=self._clock.now())
 
-        self._keep(book, order.id, outcome)
-        return True
-
-    def _keep(self, book: int, stream_id: UUID, outcome: Callable[[PaymentOrder], object]) -> None:
-        """Write what the rail said onto the order as it is now. Raises IntegrityError after five lost races."""
-        for attempt in range(1, TRIES + 1):
-            order: PaymentOrder = self._log.repository.get(stream_id)
-            try:
-                outcome(order)
-            except AttemptAlreadyDecided as contradiction:
-                log.error("payments.contradicting_outcome", order_id=order.order_id, reason=str(contradiction))
-                return
-            try:
-                self._log.save(order, book=book, meta=META)
-                return
-            except IntegrityError:
-                if attempt == TRIES:
-                    raise
+        return self._orders.keep(book, order, outcome)
 
 
 def _held_too_late(order: PaymentOrder, attempt: Attempt) -> str | None:

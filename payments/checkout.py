@@ -35,9 +35,9 @@ from payments.commands import (
     RegisterMerchant,
     fingerprint,
 )
+from payments.offered import NOTHING_OFFERED, Offered
 from payments.payers import NoKeys, Payers
 from payments.recording import record_payments
-from rails.routing import AUTO
 
 TRIES = 5
 
@@ -65,18 +65,6 @@ class BookNotOpen(RuleViolation):
     code = "book_not_open"
 
 
-class RailNotOffered(RuleViolation):
-    """The order names a rail that nothing here can call."""
-
-    code = "rail_not_offered"
-
-
-class PaymentTokenMissing(RuleViolation):
-    """A rail that is called needs a token that stands for the payer's instrument."""
-
-    code = "payment_token_missing"
-
-
 class OrderPlaced(NamedTuple):
     """An order after a command. `position` is that of the last event written, None when nothing was (`replayed`)."""
 
@@ -94,15 +82,15 @@ class MerchantPlaced(NamedTuple):
 
 
 class Checkout:
-    """Thread-safe. `rails` are the names of rails that can be called; `clock` says when things happen; an order that
-    names no moment itself expires after `order_expiry`, or, where that is None, never. Without `seals` no order may
-    name its payer."""
+    """Thread-safe. `offered` are the rails that can be called; `clock` says when things happen; an order that names no
+    moment itself expires after `order_expiry`, or, where that is None, never. Without `seals` no order may name its
+    payer."""
 
     def __init__(
         self,
         log: EventLog,
         clock: Clock,
-        rails: frozenset[str] = frozenset(),
+        offered: Offered = NOTHING_OFFERED,
         order_expiry: timedelta | None = None,
         seals: Seals | None = None,
     ) -> None:
@@ -110,7 +98,7 @@ class Checkout:
         self._order_expiry = order_expiry
         self._log = log
         self._clock = clock
-        self._rails = rails
+        self._offered = offered
         self._commissions: dict[int, int] = {}
 
     def open_book(self, command: OpenBook, meta: Meta = NO_META) -> bool:
@@ -220,14 +208,7 @@ class Checkout:
         return order
 
     def _new_order(self, command: CreateOrder, print_of_body: str) -> PaymentOrder:
-        if command.rail is not None:
-            if command.rail not in self._rails and (command.rail != AUTO or not self._rails):
-                offered = ", ".join([*sorted(self._rails), AUTO]) if self._rails else "none is configured"
-                raise RailNotOffered(f"rail {command.rail} cannot be called here; choose one of: {offered}", "rail")
-            if command.payment_token is None:
-                raise PaymentTokenMissing("payment_token is needed to pay through a rail", "payment_token")
-            if command.recorded:
-                raise RailNotOffered("an order with recorded payments calls no rail; leave rail out", "rail")
+        self._offered.check(command)
         now = self._clock.now()
         order = PaymentOrder.create(
             book=command.book,
@@ -246,6 +227,7 @@ class Checkout:
             expires_at=self._expiry(command, now),
             at=now,
         )
+        order.choose_method(method=command.method, return_url=command.return_url, at=now)
         self.payers.give(order, command, now)
         record_payments(order, command.recorded, now)
         return order

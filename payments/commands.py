@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -24,7 +25,7 @@ from pydantic import (
 )
 
 from payments.card_numbers import refuse_card_numbers
-from payments.payer_fields import IBAN_TYPED_LENGTH_MAX, NAME_LENGTH_MAX, email_of, iban_of
+from payments.payer_fields import IBAN_TYPED_LENGTH_MAX, MANDATE_REFERENCE, NAME_LENGTH_MAX, email_of, iban_of
 
 MAX_ATTEMPTS = 100
 MAX_SPLITS = 500
@@ -53,6 +54,13 @@ def _sorted(value: dict[str, str]) -> dict[str, str]:
     return dict(sorted(value.items()))
 
 
+def _web_address(value: str) -> str:
+    parts = urlsplit(_printable(value))
+    if parts.scheme not in ("http", "https") or not parts.hostname or " " in value:
+        raise ValueError("must be a web address, like https://shop.example/orders/3")
+    return value
+
+
 UuidText = Annotated[str, Field(strict=True), AfterValidator(_uuid_text)]
 """128 bits in the usual text form; version and variant bits are not demanded, ids of other systems seldom have them."""
 Text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=255), AfterValidator(_printable)]
@@ -68,6 +76,10 @@ PersonName = Annotated[
 ]
 Email = Annotated[str, Field(strict=True), AfterValidator(email_of)]
 Iban = Annotated[str, StringConstraints(strict=True, max_length=IBAN_TYPED_LENGTH_MAX), AfterValidator(iban_of)]
+
+Method = Literal["card", "bank_transfer", "direct_debit"]
+ReturnUrl = Annotated[str, StringConstraints(strict=True, max_length=2_000), AfterValidator(_web_address)]
+MandateReference = Annotated[str, StringConstraints(strict=True, pattern=MANDATE_REFERENCE)]
 
 Texts = Annotated[dict[MetadataKey, Text], Field(max_length=50), AfterValidator(_sorted)]
 
@@ -107,6 +119,14 @@ class SplitPart(Part):
     amount_minor: MinorUnits
 
 
+class MandatePart(Part):
+    """What the payer of a direct debit has signed: the reference that banks know it by, and the day of the signature.
+    The characters are those that SEPA knows."""
+
+    reference: MandateReference = Field(repr=False)
+    signed_on: date = Field(repr=False)
+
+
 class PayerPart(Part):
     """Who pays. `subject` is a UUID that the caller keeps for this person, so that one erasure reaches all orders of
     theirs; without it the order gets one of its own. At least one text is given, and none shown when this is printed.
@@ -116,6 +136,7 @@ class PayerPart(Part):
     name: PersonName | None = Field(default=None, repr=False)
     email: Email | None = Field(default=None, repr=False)
     iban: Iban | None = Field(default=None, repr=False)
+    mandate: MandatePart | None = Field(default=None, repr=False)
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -154,6 +175,8 @@ class CreateOrder(Command):
     capture_mode: Literal["automatic", "manual"] = "automatic"
     rail: Name | None = None
     payment_token: Text | None = None
+    method: Method = "card"
+    return_url: ReturnUrl | None = None
     reference: Text | None = None
     metadata: Texts = Field(default_factory=dict)
     expires_at: Moment | None = None
@@ -199,8 +222,9 @@ class OpenBook(Command):
 
 
 _KEYS: Final[dict[str, Any]] = {"book": True, "order_id": True, "capture_id": True}
-_KEYS_AND_NO_PAYER: Final = {**_KEYS, "payer": True}
-_KEYS_AND_A_PERSON: Final = {**_KEYS, "payer": {"name": True, "email": True, "iban": True}}
+_PERSON: Final = {"name": True, "email": True, "iban": True, "mandate": True}
+_LATER: Final = ("method", "return_url")
+"""Members that commands did not have at first: left out where they say nothing."""
 
 
 def fingerprint(command: Command) -> str:
@@ -209,8 +233,10 @@ def fingerprint(command: Command) -> str:
 
     Two bodies that mean the same have the same fingerprint; it is kept in the event that the key created. Of a payer
     only the subject is in it: a digest without a key gives a name or an IBAN away to whoever can guess it. The rest has
-    a fingerprint of its own, under the subject's key, in the event that seals it (`payments.payers`). A body without a
-    payer has the fingerprint that it had before there were payers.
+    a fingerprint of its own, under the subject's key, in the event that seals it (`payments.payers`). A body without
+    what came to commands later has the fingerprint that it had before.
     """
-    left_out = _KEYS_AND_NO_PAYER if getattr(command, "payer", None) is None else _KEYS_AND_A_PERSON
+    left_out = {**_KEYS, "payer": True if getattr(command, "payer", None) is None else _PERSON}
+    fields = type(command).model_fields
+    left_out |= {name: True for name in _LATER if name in fields and getattr(command, name) == fields[name].default}
     return hashlib.sha256(command.model_dump_json(exclude=left_out).encode()).hexdigest()

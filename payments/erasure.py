@@ -15,13 +15,13 @@ from eventsourcing.persistence import IntegrityError
 
 from domain.errors import RuleViolation
 from domain.ids import canonical_uuid, stream_id
-from domain.payer import PayerGiven
+from domain.payer import MandateGiven, PayerGiven
 from domain.ports import Clock
 from domain.subject import Subject
 from eventlog.application import EventLog
 from eventlog.recorded import Meta
 from eventlog.sealing.keys import KeyState, KeyStore
-from payments.payers import FIELDS
+from payments.payers import FIELDS, Mandate
 
 PAGE = 5_000
 META = Meta(actor="privacy")
@@ -85,7 +85,8 @@ class Erasure:
         key = canonical_uuid(subject, "SUBJECT")
         told = _told(key, *self._known(book, key))
         sealed = [sum(getattr(given, name) is not None for name in FIELDS) for given in self._given(book, key)]
-        return told._replace(orders=len(sealed), fields=sum(sealed))
+        signed = sum(len(Mandate._fields) for _ in self._given(book, key, MandateGiven))
+        return told._replace(orders=len(sealed), fields=sum(sealed) + signed)
 
     def subjects(self, book: int) -> list[SubjectTold]:
         """How all subjects of a book stand, by subject."""
@@ -108,8 +109,10 @@ class Erasure:
             return None
         return _Recorded(found.key_id, found.created_on)
 
-    def _given(self, book: int, subject: str) -> Iterator[PayerGiven]:
-        return (event for event in self._events(book, PayerGiven.TOPIC) if event.subject == subject)
+    def _given(
+        self, book: int, subject: str, kind: type[PayerGiven | MandateGiven] = PayerGiven
+    ) -> Iterator[PayerGiven | MandateGiven]:
+        return (event for event in self._events(book, kind.TOPIC) if event.subject == subject)
 
     def _events(self, book: int, topic: str) -> Iterator[Any]:
         after = 0

@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
-from uuid import UUID
 
 from domain.attempts import Attempt
 from domain.payment_order import PaymentOrder
 from domain.ports import Clock
 from payments import outcomes
+from payments.calls import inquiry, void_request
 from payments.ladder import STEPS, next_inquiry, used_up
 from payments.outcomes import UNDECIDED
 from rails.port import (
     ActionRequired,
     Declined,
-    InquiryRequest,
     NotFound,
     NotSent,
     Pending,
@@ -28,7 +27,6 @@ from rails.port import (
     RailReply,
     Unknown,
     Voided,
-    VoidRequest,
 )
 
 CUT_OFF = Unknown("the process ended before the rail's answer was written down")
@@ -38,9 +36,12 @@ KEYS_TRUSTED: Final = 0.9
 
 
 class Keeps(Protocol):
-    """Writes an outcome onto an order as it is now."""
+    """Writes an outcome onto an order; answers the order with it."""
 
-    def __call__(self, book: int, stream_id: UUID, outcome: Callable[[PaymentOrder], object]) -> None: ...
+    def __call__(self, book: int, order: PaymentOrder, outcome: Callable[[PaymentOrder], object]) -> PaymentOrder: ...
+
+
+Authorise = Callable[[int, PaymentOrder, Attempt, Rail], RailReply]
 
 
 def due_inquiry(attempt: Attempt, now: datetime) -> bool:
@@ -73,36 +74,32 @@ def may_send_again(first_sent: datetime | None, rail: Rail, now: datetime) -> bo
 class Inquiries:
     """One round of asking for one attempt. `authorise` sends its request again, under its key."""
 
-    def __init__(
-        self, clock: Clock, keep: Keeps, authorise: Callable[[PaymentOrder, Attempt, Rail], RailReply]
-    ) -> None:
+    def __init__(self, clock: Clock, keep: Keeps, authorise: Authorise) -> None:
         self._clock, self._keep, self._authorise = clock, keep, authorise
 
-    def ask(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> bool:
-        """Answers whether the order may want something else now."""
+    def ask(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> PaymentOrder | None:
+        """Answers the order as it is then, None when it wants nothing else now."""
         if attempt.state != "submitting":
             return self._ask_waiting(book, order, attempt, rail)
         doubted = attempt.unknown_operation is not None
         if doubted and not due_inquiry(attempt, self._clock.now()):
-            return False
+            return None
         asked: RailReply = NOT_ASKED
         if can_be_asked(attempt, rail):
-            asked = rail.inquire(InquiryRequest(attempt.attempt_key, rail_reference=attempt.rail_reference))
+            asked = rail.inquire(inquiry(attempt))
         reply, source = asked, "inquiry"
         finds_nothing = asked is NOT_ASKED or isinstance(asked, NotFound)
         if finds_nothing and may_send_again(attempt.started_at, rail, self._clock.now()):
-            reply, source = self._authorise(order, attempt, rail), "reply"
+            reply, source = self._authorise(book, order, attempt, rail), "reply"
         if not isinstance(reply, UNDECIDED):
-            self._record(book, order, attempt, reply, source)
-            return True
+            return self._record(book, order, attempt, reply, source)
         if not doubted:
             self._record(book, order, attempt, CUT_OFF, source)
         elif self._never_received(attempt, rail, reply):
-            self._close(book, order, attempt)
-            return True
+            return self._close(book, order, attempt)
         else:
             self.undecided(book, order, attempt, reply)
-        return False
+        return None
 
     def undecided(self, book: int, order: PaymentOrder, attempt: Attempt, reply: RailReply) -> None:
         """Keep that a doubt was asked about in vain, when it is asked again, and that people must know once it is the
@@ -122,7 +119,7 @@ class Inquiries:
             if used_up(known.inquiries):
                 fresh.escalate(attempt=known.number, at=now)
 
-        self._keep(book, order.id, outcome)
+        self._keep(book, order, outcome)
 
     def _never_received(self, attempt: Attempt, rail: Rail, reply: RailReply) -> bool:
         """Not found twice, further apart than the rail needs to find what it has taken on."""
@@ -130,7 +127,7 @@ class Inquiries:
             return False
         return (self._clock.now() - attempt.not_found_at).total_seconds() > rail.capabilities.visibility_lag_s
 
-    def _close(self, book: int, order: PaymentOrder, attempt: Attempt) -> None:
+    def _close(self, book: int, order: PaymentOrder, attempt: Attempt) -> PaymentOrder:
         first = attempt.not_found_at
         evidence = {"not_found": "twice", "first": "" if first is None else first.isoformat()}
 
@@ -138,28 +135,26 @@ class Inquiries:
             now = self._clock.now()
             fresh.not_received(attempt=attempt.number, evidence={**evidence, "second": now.isoformat()}, at=now)
 
-        self._keep(book, order.id, outcome)
+        return self._keep(book, order, outcome)
 
-    def _ask_waiting(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> bool:
+    def _ask_waiting(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> PaymentOrder | None:
         """A payer who does not act in time has not paid once the rail says that they cannot any more; where it does not
         close of itself what waits for them, it is asked to."""
-        asked = InquiryRequest(attempt.attempt_key, rail_reference=attempt.rail_reference)
-        reply: RailReply = rail.inquire(asked)
+        reply: RailReply = rail.inquire(inquiry(attempt))
         late = attempt.waits_until is not None and attempt.waits_until <= self._clock.now()
         if isinstance(reply, ActionRequired) and late and rail.capabilities.void:
-            rail.void(VoidRequest(f"{attempt.attempt_key}/void", attempt.rail_reference or ""))
-            reply = rail.inquire(asked)
+            rail.void(void_request(attempt))
+            reply = rail.inquire(inquiry(attempt))
         if isinstance(reply, (ActionRequired, *UNDECIDED)) or (
             isinstance(reply, Pending) and attempt.state == "pending"
         ):
-            return False
+            return None
         if isinstance(reply, Voided) and attempt.state == "requires_action":
             reply = Declined("action_expired", "soft")
-        self._record(book, order, attempt, reply, "inquiry")
-        return True
+        return self._record(book, order, attempt, reply, "inquiry")
 
-    def _record(self, book: int, order: PaymentOrder, attempt: Attempt, reply: RailReply, source: str) -> None:
+    def _record(self, book: int, order: PaymentOrder, attempt: Attempt, reply: RailReply, source: str) -> PaymentOrder:
         def outcome(fresh: PaymentOrder) -> None:
             outcomes.record_authorisation(fresh, attempt.number, reply, source, self._clock.now())
 
-        self._keep(book, order.id, outcome)
+        return self._keep(book, order, outcome)

@@ -12,6 +12,9 @@ EMAIL_LENGTH_MAX = 254
 IBAN_TYPED_LENGTH_MAX = 42
 """34 characters in groups of four."""
 
+MANDATE_REFERENCE = r"^[A-Za-z0-9+?/:().,' -]{1,35}$"
+"""The characters of a mandate's reference (EPC217-08), and how many there may be."""
+
 _EMAIL = re.compile(r"[^\s@\"<>(),;:\\\[\]]{1,64}@[^\s@\"<>(),;:\\\[\]_]+\.[^\s@\"<>(),;:\\\[\]_.]{2,63}")
 _IBAN_SHAPE = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 

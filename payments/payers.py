@@ -12,14 +12,21 @@ from uuid import uuid5
 import msgspec
 
 from domain.ids import stream_id
-from domain.payer import PayerGiven
+from domain.payer import MandateGiven, PayerGiven
 from domain.payment_order import PaymentOrder
 from domain.sealed import KeysUnavailable, Place, Sealed, Seals, SubjectErased
-from payments.commands import CreateOrder, PayerPart
+from payments.commands import CreateOrder, MandatePart, PayerPart
 from rails import port
 
 FIELDS: Final = ("name", "email", "iban")
 _SUBJECT_OF_ORDER: Final = "payer"
+
+
+class Mandate(NamedTuple):
+    """What the payer of a direct debit has signed; the day is ISO 8601."""
+
+    reference: str
+    signed_on: str
 
 
 class Payer(NamedTuple):
@@ -29,6 +36,7 @@ class Payer(NamedTuple):
     name: str | None
     email: str | None
     iban: str | None
+    mandate: Mandate | None = None
 
     def __repr__(self) -> str:
         """The subject only: what is printed ends up in logs."""
@@ -77,6 +85,11 @@ class Payers:
                 for name, text in _texts(payer).items()
             }
             order.give_payer(subject=subject, fingerprint=self._fingerprint(subject, command), at=at, **sealed)
+            if payer.mandate is not None:
+                signed = _mandate_texts(payer.mandate).items()
+                order.give_mandate(
+                    at=at, **{name: self._seals.seal(subject, place(name), text) for name, text in signed}
+                )
         except SubjectErased as erased:
             raise SubjectErased(f"{erased.message}: take a new subject", "payer.subject") from None
 
@@ -101,7 +114,10 @@ class Payers:
             payer = self.opened(order, book)
         except SubjectErased:
             return None
-        return None if payer is None else port.Payer(name=payer.name, email=payer.email, iban=payer.iban)
+        if payer is None:
+            return None
+        reference, signed_on = payer.mandate or (None, None)
+        return port.Payer(payer.name, payer.email, payer.iban, reference, signed_on)
 
     def opened(self, order: PaymentOrder, book: int) -> Payer | None:
         """Who pays, None when nobody said, for readers who may know: use it at once, keep and log nothing of it.
@@ -111,9 +127,14 @@ class Payers:
         given = order.payer
         if given is None:
             return None
-        return Payer(given.subject, *(self._opened(given, book, name) for name in FIELDS))
+        mandate = None
+        if order.mandate is not None:
+            parts = [self._opened(order.mandate, book, name) or "" for name in Mandate._fields]
+            mandate = Mandate(*parts)
+        name, email, iban = (self._opened(given, book, field) for field in FIELDS)
+        return Payer(given.subject, name, email, iban, mandate)
 
-    def _opened(self, given: PayerGiven, book: int, name: str) -> str | None:
+    def _opened(self, given: PayerGiven | MandateGiven, book: int, name: str) -> str | None:
         sealed: Sealed | None = getattr(given, name)
         if sealed is None:
             return None
@@ -121,7 +142,10 @@ class Payers:
 
     def _fingerprint(self, subject: str, command: CreateOrder) -> str:
         assert command.payer is not None  # noqa: S101 - narrowing only
-        return self._seals.fingerprint(subject, command.book, msgspec.json.encode(_texts(command.payer)).decode())
+        texts: dict[str, object] = {**_texts(command.payer)}
+        if command.payer.mandate is not None:
+            texts["mandate"] = _mandate_texts(command.payer.mandate)
+        return self._seals.fingerprint(subject, command.book, msgspec.json.encode(texts).decode())
 
 
 def subject_of(book: int, order_id: str, payer: PayerPart) -> str:
@@ -133,3 +157,7 @@ def subject_of(book: int, order_id: str, payer: PayerPart) -> str:
 
 def _texts(payer: PayerPart) -> dict[str, str | None]:
     return {name: getattr(payer, name) for name in FIELDS}
+
+
+def _mandate_texts(mandate: MandatePart) -> dict[str, str]:
+    return {"reference": mandate.reference, "signed_on": mandate.signed_on.isoformat()}

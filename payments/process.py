@@ -36,6 +36,8 @@ TOPICS = (
 IN_FLIGHT = 20_000
 """Orders that are taken up and not done: what comes to one rail while it hangs must not fill it for the others."""
 CHECKPOINT_SECONDS = 0.25
+GATHER_SECONDS = 0.01
+"""How long events are gathered for: the process's own writes wake it too, and each look costs the same."""
 RETRY_SECONDS = 2.0
 
 log = structlog.get_logger()
@@ -114,6 +116,7 @@ class PaymentProcess:
         self._orders = orders
         start = checkpoints.max_tracking_id(NAME) or 0
         self._written = start
+        self._written_at = time.monotonic()
         self._unfinished = Unfinished(start)
         self._follower = follower(start)
         self._lanes = Lanes(calls)
@@ -133,6 +136,7 @@ class PaymentProcess:
             while not stop.is_set():
                 try:
                     self.step(CHECKPOINT_SECONDS)
+                    stop.wait(GATHER_SECONDS)
                 except LogUnavailable as unavailable:
                     log.warning("payments.log_unavailable", reason=str(unavailable))
                     stop.wait(RETRY_SECONDS)
@@ -153,7 +157,8 @@ class PaymentProcess:
                 self._take(row, lane)
         with self._lock:
             self._unfinished.passed(self._follower.position)
-        self.write_checkpoint()
+        if time.monotonic() - self._written_at >= CHECKPOINT_SECONDS:
+            self.write_checkpoint()
         return len(rows)
 
     def look(self, book: int, stream_id: UUID) -> bool:
@@ -179,6 +184,7 @@ class PaymentProcess:
         Raises LogUnavailable when it may be kept or not; the next one finds out.
         """
         position = self.checkpoint
+        self._written_at = time.monotonic()
         if position > self._written:
             with suppress(IntegrityError):  # kept already, by a write whose answer was lost
                 self._checkpoints.insert_tracking(Tracking(NAME, position))

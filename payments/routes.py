@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from domain.attempts import Attempt
 from domain.payment_order import PaymentOrder
 from rails.port import Rail
-from rails.routing import AUTO, Cost, Offer, Payment, ranked
+from rails.routing import AUTO, Cost, Offer, Payment, ranked, why_not_taken
 
 WhyNot = Callable[[str], str | None]
 """Why a rail is not to be asked now, by its name; None when it may be."""
@@ -75,6 +75,10 @@ class Routes:
         rail = self.choose(order).rail if order.rail is not None else None
         return "none" if rail is None else rail.name
 
+    def can_take(self, order: PaymentOrder, rail: Rail) -> bool:
+        """Whether the rail can be paid through in this way; where it cannot, it need not be asked."""
+        return why_not_taken(rail.capabilities, _payment(order)) is None
+
     def _may_go_elsewhere(self, order: PaymentOrder, last: Attempt) -> bool:
         if last.state != "declined" or last.decline_class != "soft" or last.decline_code not in ELSEWHERE:
             return False
@@ -82,9 +86,13 @@ class Routes:
         return len(refused) < ATTEMPTS_MAX and bool(self._ranked(order, {attempt.rail for attempt in order.attempts}))
 
     def _ranked(self, order: PaymentOrder, asked: set[str]) -> list[Offer]:
-        payment = Payment("card", order.currency, order.amount_minor, order.payment_token or "")
+        payment = _payment(order)
         offers = [
             Offer(name, rail.capabilities, self._costs.get(name, Cost()), self._why_not(name))
             for name, rail in self._rails.items()
         ]
         return ranked(payment, offers, asked)
+
+
+def _payment(order: PaymentOrder) -> Payment:
+    return Payment(order.method, order.currency, order.amount_minor, order.payment_token or "")

@@ -34,6 +34,15 @@ class CapabilityNotDeclared(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
+class Takes:
+    """What can be paid through a rail, as far as it is known without opening the rail; as in `Capabilities`."""
+
+    methods: frozenset[str] = frozenset({"card"})
+    currencies: frozenset[str] | None = None
+    token_prefixes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a rail can do. Processes and the contract tests read these flags; nobody asks a rail for its type."""
 

@@ -10,7 +10,7 @@ from rails.port import OPERATIONS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rails.port import Rail
+    from rails.port import Rail, Takes
 
 FACTORIES: Final[Mapping[str, Callable[[Mapping[str, str]], Rail]]] = {
     recorded.NAME: recorded.from_settings,
@@ -18,6 +18,9 @@ FACTORIES: Final[Mapping[str, Callable[[Mapping[str, str]], Rail]]] = {
     simulated.NAME: simulated.from_settings,
     stripe.NAME: stripe.from_settings,
 }
+
+TAKES: Final[Mapping[str, Takes]] = {sepa.NAME: sepa.TAKES, simulated.NAME: simulated.TAKES, stripe.NAME: stripe.TAKES}
+"""What of a rail's capabilities orders are checked against where they come in, without opening the rail."""
 
 OPERATIONS_OF: Final[Mapping[str, tuple[str, ...]]] = {
     sepa.NAME: sepa.OPERATIONS,

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from rails.port import Capabilities
+from rails.port import Capabilities, Takes
 
 AUTO: Final = "auto"
 """What an order says instead of a rail's name when any may be asked."""
@@ -50,16 +50,20 @@ class Payment:
     token: str
 
 
+def why_not_taken(taken: Takes | Capabilities, payment: Payment) -> str | None:
+    """Which field of an order a rail does not take, None when it takes the payment."""
+    if payment.method not in taken.methods:
+        return "method"
+    if taken.currencies is not None and payment.currency not in taken.currencies:
+        return "currency"
+    of_card = payment.method == "card" and taken.token_prefixes is not None
+    return "payment_token" if of_card and not payment.token.startswith(taken.token_prefixes or ()) else None
+
+
 def takes(offer: Offer, payment: Payment) -> bool:
     """Whether a rail can do it at all."""
     able = offer.capabilities
-    return (
-        able.calls
-        and able.authorise
-        and payment.method in able.methods
-        and (able.currencies is None or payment.currency in able.currencies)
-        and (able.token_prefixes is None or payment.token.startswith(able.token_prefixes))
-    )
+    return able.calls and able.authorise and why_not_taken(able, payment) is None
 
 
 def ranked(payment: Payment, offers: Iterable[Offer], asked: Collection[str] = ()) -> list[Offer]:

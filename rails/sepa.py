@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from rails.http_calls import read_timeouts
+from rails.port import Takes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rails.port import Rail
 
 NAME: Final = "sepa"
+TAKES: Final = Takes(frozenset({"bank_transfer", "direct_debit"}), frozenset({"EUR"}))
 OPERATIONS: Final = ("authorise", "inquire", "bookings")
 """What the bank is asked for: to collect, what became of a debit, and what was booked."""
 CREDITOR_ID: Final = re.compile(r"([A-Z]{2})(\d\d)[A-Z0-9]{3}([A-Z0-9]{1,28})")

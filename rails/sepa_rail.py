@@ -38,7 +38,7 @@ from rails.port import (
     Pending,
     Unknown,
 )
-from rails.sepa import NAME
+from rails.sepa import NAME, TAKES
 from rails.sepa_bank import BookingsPage
 from rails.sepa_reasons import DUPLICATES, decline_class
 
@@ -92,8 +92,8 @@ class SepaRail:
         calls=True,
         action=True,
         pending=True,
-        methods=frozenset({"bank_transfer", "direct_debit"}),
-        currencies=frozenset({CURRENCY}),
+        methods=TAKES.methods,
+        currencies=TAKES.currencies,
     )
 
     def __init__(

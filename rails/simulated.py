@@ -23,6 +23,7 @@ from rails.port import (
     Declined,
     NotFound,
     NotSent,
+    Takes,
     Unknown,
     Voided,
 )
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     )
 
 NAME: Final = "simulated"
+TAKES: Final = Takes(token_prefixes=("tok_",))
 CONNECTIONS: Final = 64
 USUAL_TIMEOUTS: Final = ReadTimeouts()
 
@@ -99,7 +101,7 @@ class SimulatedRail:
         idempotency_keys=True,
         calls=True,
         action=True,
-        token_prefixes=("tok_",),
+        token_prefixes=TAKES.token_prefixes,
     )
 
     def __init__(self, url: str, timeouts: ReadTimeouts = USUAL_TIMEOUTS) -> None:

@@ -18,7 +18,7 @@ from rails.port import (
     Unknown,
     Voided,
 )
-from rails.stripe import NAME
+from rails.stripe import NAME, TAKES
 from rails.stripe_amounts import AmountNotAtStripe, at_stripe
 from rails.stripe_replies import (
     ATTEMPT_KEY,
@@ -93,8 +93,7 @@ class StripeRail:
         calls=True,
         action=True,
         pending=True,
-        # PaymentMethods, and what may stand in for one from before there were any.
-        token_prefixes=("pm_", "card_", "src_"),
+        token_prefixes=TAKES.token_prefixes,
         inquiry_needs_reference=True,
         keys_kept_s=KEYS_KEPT_SECONDS,
     )

@@ -175,6 +175,7 @@ class PaymentOrder(Written):
     capturable_minor: int
     splits: tuple[Split, ...]
     capture_mode: str
+    method: str
     rail: str | None
     reference: str | None
     metadata: dict[str, str]

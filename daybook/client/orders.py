@@ -50,15 +50,17 @@ class PaymentOrders:
         capture_mode: str | None = None,
         rail: str | None = None,
         payment_token: str | None = None,
+        method: str | None = None,
+        return_url: str | None = None,
         reference: str | None = None,
         metadata: Mapping[str, str] | None = None,
         expires_at: datetime | None = None,
-        payer: Mapping[str, str | None] | None = None,
+        payer: Mapping[str, Any] | None = None,
         wait_s: int | None = None,
         key: str | UUID | None = None,
     ) -> PaymentOrder:
         """Create an order; the key becomes its id. `splits` (seller_id, amount_minor) sum to `amount_minor`. `payer`
-        (subject, name, email, iban) is kept encrypted.
+        (subject, name, email, iban, mandate) is kept encrypted.
 
         Raises Refused (unknown_rail, splits_mismatch, card_number, key_reused, ...).
         """
@@ -68,6 +70,8 @@ class PaymentOrders:
             capture_mode=capture_mode,
             rail=rail,
             payment_token=payment_token,
+            method=method,
+            return_url=return_url,
             reference=reference,
             metadata=metadata,
             expires_at=expires_at,

@@ -10,8 +10,9 @@ from uuid import UUID
 import msgspec
 
 from domain import payment_events as events
+from domain import waiting_events as waiting
 from domain.ids import stream_id
-from domain.payer import PayerGiven
+from domain.payer import MandateGiven, MethodChosen, PayerGiven
 from domain.payment_order import PaymentOrder
 from domain.posting import Posting
 from replay.explain.history import History
@@ -125,6 +126,15 @@ def _captured(event: events.Captured, currency: str) -> str:
 _WORDS: dict[type, Any] = {
     events.Created: lambda e, c: f"created over {e.amount_minor:,} {c}, commission {e.commission_bps:,} bps",
     PayerGiven: lambda e, _: f"to be paid by subject {e.subject}",
+    MandateGiven: lambda e, _: f"subject {e.subject} has signed a mandate",
+    MethodChosen: lambda e, _: f"to be paid by {e.method}",
+    waiting.ActionRequired: lambda e, _: f"attempt {e.attempt}: the payer must do something",
+    waiting.AttemptPending: lambda e, _: f"attempt {e.attempt}: the rail has it and will tell how it ended",
+    waiting.AttemptInquired: lambda e, _: f"attempt {e.attempt}: asked {e.count} times, {e.answer}: {e.reason}",
+    waiting.AttemptNotReceived: lambda e, _: f"attempt {e.attempt} never reached its rail",
+    waiting.DoubtEscalated: lambda e, _: f"attempt {e.attempt}: asking has not ended the doubt, people must find out",
+    waiting.AttemptDeferred: lambda e, _: f"{e.rail} cannot be asked now: {e.reason}",
+    waiting.LateSuccessVoided: lambda e, c: f"{e.rail} gave {e.amount_minor:,} {c} back that it held too late",
     events.AttemptStarted: lambda e, c: f"attempt {e.attempt} over {e.amount_minor:,} {c} at {e.rail} ({e.method})",
     events.Authorized: lambda e, c: f"{e.rail} holds {e.amount_minor:,} {c} for attempt {e.attempt}",
     events.CaptureRequested: lambda e, c: (

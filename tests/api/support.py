@@ -25,6 +25,7 @@ from eventlog.sealing.seals import KeyedSeals
 from ledger.client import LedgerClient
 from payments.checkout import Checkout
 from payments.commands import OpenBook
+from payments.offered import Offered
 
 MERCHANT = "00000000-0000-0000-0000-00000000aaaa"
 OTHER_MERCHANT = "00000000-0000-0000-0000-00000000bbbb"
@@ -89,7 +90,7 @@ def open_shop(
     log = EventLog(recorder)
     clock = SystemClock()
     people = MemoryKeyStore()
-    checkout = Checkout(log, clock, rails=frozenset({"simulated"}), seals=KeyedSeals(people))
+    checkout = Checkout(log, clock, offered=Offered({"simulated"}), seals=KeyedSeals(people))
     waiters = Waiters(Follower(recorder, recorder.horizon))
     waiters.start()
     views = EmptyViews()

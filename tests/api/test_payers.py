@@ -20,7 +20,7 @@ from tests.api.support import BOOK, MERCHANT, OTHER_MERCHANT, Shop
 ORDERS = "/v1/payment-orders"
 SUBJECT = "00000000-0000-0000-0000-0000000000e1"
 PAYER = {"subject": SUBJECT, "name": "Änne Öz", "email": "anne@example.com", "iban": "de89 3704 0044 0532 0130 00"}
-SHOWN = {**PAYER, "iban": "DE89370400440532013000", "erased": False}
+SHOWN = {**PAYER, "iban": "DE89370400440532013000", "mandate": None, "erased": False}
 GOOD: dict[str, Any] = {"amount_minor": 1234, "currency": "EUR", "merchant_id": MERCHANT, "payer": PAYER}
 
 
@@ -224,3 +224,17 @@ def test_a_field_that_was_moved_in_the_log_is_not_shown(shop: Shop) -> None:
     orders[0].payer = swapped
     shop.services.checkout.order = lambda *_: orders[0]  # type: ignore[method-assign]
     assert payer_of(shop, first) == {"subject": SUBJECT, "unreadable": True}
+
+
+def test_a_mandate_is_shown_to_who_gave_it_and_a_wrong_one_named(shop: Shop) -> None:
+    mandate = {"reference": "M-2026/1", "signed_on": "2026-01-02"}
+    made = create(shop, payer={**PAYER, "mandate": mandate})
+    assert made.get_json()["payer"] == {**SHOWN, "mandate": mandate}
+    for wrong, field in (
+        ({**mandate, "reference": "€"}, "payer.mandate.reference"),
+        ({**mandate, "signed_on": "yesterday"}, "payer.mandate.signed_on"),
+        ({"reference": "M-1"}, "payer.mandate.signed_on"),
+    ):
+        refused = create(shop, payer={**PAYER, "mandate": wrong})
+        assert refused.status_code == 422
+        assert refused.get_json(force=True)["errors"][0]["field"] == field

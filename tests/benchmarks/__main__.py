@@ -12,7 +12,7 @@ from daybook.garbage import calm_garbage_collection
 from daybook.migrate import migrate
 from tests.benchmarks.report import publish
 
-SUBJECTS = ("append", "engine", "api", "ledger", "ledger_queries", "replay", "sealing", "simulator")
+SUBJECTS = ("append", "engine", "api", "ledger", "ledger_queries", "replay", "rails", "sealing", "simulator")
 
 
 def main(wanted: list[str]) -> int:

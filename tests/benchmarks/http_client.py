@@ -26,7 +26,8 @@ MERCHANT = "00000000-0000-0000-0000-00000000aaaa"
 @dataclass
 class Job:
     """What to send: `kind` is "order", "transfer", "bulk" or "read"; `ids` are wallets to move between, or orders to
-    read; `hot` makes the first wallet the "source" or the "destination" of every transfer."""
+    read; `hot` makes the first wallet the "source" or the "destination" of every transfer. An order names `rail`, if
+    that is given, and is then paid by a card of the simulator's; `limit` ends the job before its time, 0 does not."""
 
     host: str
     port: int
@@ -36,6 +37,8 @@ class Job:
     seconds: float
     ids: list[str] = field(default_factory=list)
     hot: str = ""
+    rail: str = ""
+    limit: int = 0
 
 
 @dataclass
@@ -57,7 +60,8 @@ def request_of(job: Job, dice: random.Random) -> bytes:
     if job.kind == "order":
         path = "payment-orders"
         reference = f"bench-{dice.getrandbits(32)}"
-        body = f'{{"amount_minor":1234,"currency":"EUR","merchant_id":"{MERCHANT}","reference":"{reference}"}}'
+        paid = f',"rail":"{job.rail}","payment_token":"tok_visa"' if job.rail else ""
+        body = f'{{"amount_minor":1234,"currency":"EUR","merchant_id":"{MERCHANT}","reference":"{reference}"{paid}}}'
     elif job.kind == "bulk":
         path = "bulk"
         items = ",".join('{"action":"transfer",' + _transfer(job, dice)[1:] for _ in range(BULK_ITEMS))
@@ -102,7 +106,7 @@ def run(job: Job) -> Result:
             now = time.perf_counter()
             took.append(now - sent.pop(number))
             statuses[status] = statuses.get(status, 0) + 1
-            if now - began < job.seconds:
+            if now - began < job.seconds and (not job.limit or len(took) + len(sent) < job.limit):
                 _send(entry.data, job, dice, sent)
     total = load(sorted(took), time.perf_counter() - began)
     return Result(total.per_second, total.p50_ms, total.p99_ms, statuses)

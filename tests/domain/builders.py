@@ -165,6 +165,16 @@ def payer_given() -> Step:
     )
 
 
+def mandate_given() -> Step:
+    """They have signed for a direct debit."""
+    return lambda order: order.give_mandate(reference=sealed("r"), signed_on=sealed("s"), at=NOW)
+
+
+def method_chosen() -> Step:
+    """The order is paid by direct debit."""
+    return lambda order: order.choose_method(method="direct_debit", return_url="https://shop.example/3", at=NOW)
+
+
 def _after(aggregate: Any, *steps: Step) -> list[Any]:
     for step in steps:
         step(aggregate)
@@ -330,7 +340,7 @@ def one_of_each() -> dict[str, Any]:
         _after(an_order(), started(), in_doubt(), resolved(), declined()),
         _after(an_order(), lambda o: o.cancel(reason="asked", at=NOW)),
         _after(an_order(), lambda o: o.expire(at=LATER)),
-        _after(an_order(), payer_given()),
+        _after(an_order(), method_chosen(), payer_given(), mandate_given()),
         _after(an_order(), started(), declined(), authorized(), late_voided()),
         _after(an_order(), started(), action_required(), pending()),
         _after(an_order(), deferred(), started(), in_doubt(), inquired(), escalated(), not_received()),

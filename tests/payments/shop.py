@@ -14,6 +14,7 @@ from eventlog.memory import MemoryRecorder
 from payments.attempts import Attempts
 from payments.checkout import Checkout
 from payments.commands import CreateOrder, OpenBook
+from payments.offered import Offered
 from rails.port import Rail
 
 BOOK = 1
@@ -67,6 +68,6 @@ def open_shop(rail: Rail | None) -> Shop:
     recorder, clock = MemoryRecorder(), StandingClock()
     log = EventLog(recorder)
     rails = {} if rail is None else {rail.name: rail}
-    checkout = Checkout(log, clock, frozenset(rails))
+    checkout = Checkout(log, clock, Offered(rails))
     checkout.open_book(OpenBook(book=BOOK, name="test", commission_bps=1000))
     return Shop(recorder, log, clock, checkout, Attempts(log, rails, clock), rail)

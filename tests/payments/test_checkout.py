@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from domain.errors import RuleViolation
 from domain.payment_rules import KeyReused
 from payments.card_numbers import CardNumberRefused
-from payments.checkout import BookNotOpen, Checkout, OrderNotFound, PaymentTokenMissing, RailNotOffered
+from payments.checkout import BookNotOpen, Checkout, OrderNotFound
 from payments.commands import CancelOrder, CreateOrder, OpenBook, RegisterMerchant
+from payments.offered import PaymentTokenMissing, RailNotOffered
 from tests.payments.shop import BOOK, SELLERS, TOKEN, Shop
 
 PAID_AT = datetime(2020, 2, 3, tzinfo=UTC)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from domain.payment_rules import KeyReused
 from domain.sealed import KeysUnavailable
 from eventlog.sealing.memory_keys import MemoryKeyStore
 from eventlog.sealing.seals import KeyedSeals
@@ -78,3 +79,21 @@ def test_a_program_without_keys_takes_orders_without_payers_only(shop: Shop) -> 
     with pytest.raises(KeysUnavailable):
         shop.checkout.create_order(shop.body(payer=PAYER))
     assert shop.topics() == ["opened", "created"]
+
+
+def test_a_mandate_is_sealed_told_to_the_rail_and_gone_with_the_person(shop: Shop) -> None:
+    keys = MemoryKeyStore()
+    checkout = Checkout(shop.log, shop.clock, seals=KeyedSeals(keys))
+    mandate = {"reference": "M-2026/1", "signed_on": "2026-01-02"}
+    asked = shop.body(payer={**PAYER, "mandate": mandate})
+    order = checkout.create_order(asked).order
+    told = checkout.payers.for_call(order, BOOK)
+    assert told == Payer(**PAYER, mandate_reference="M-2026/1", mandate_signed_on="2026-01-02")
+    assert b"M-2026/1" not in b"".join(row.state for row in shop.recorder.read(0, 100))
+    assert checkout.create_order(asked).replayed
+    other = asked.model_dump() | {"payer": {**PAYER, "mandate": {**mandate, "reference": "M-2026/2"}}}
+    with pytest.raises(KeyReused):
+        checkout.create_order(CreateOrder.model_validate(other))
+    assert order.payer is not None
+    keys.erase(BOOK, order.payer.subject)
+    assert checkout.payers.for_call(order, BOOK) is None
