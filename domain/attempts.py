@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from domain.splitting import Share
@@ -21,7 +21,13 @@ AttemptState = Literal[
 ]
 UNDECIDED: Final = frozenset({"submitting", "requires_action", "pending"})
 """States of an attempt that a rail may still decide either way."""
-CaptureState = Literal["requested", "captured", "failed"]
+CaptureState = Literal["requested", "captured", "failed", "returned"]
+OF_THE_RAIL: Final = frozenset({"issuer_unavailable", "issuer_not_available", "processing_error", "try_again_later"})
+"""Codes of declines that say nothing about the payer: something on the way to their bank failed, and such payments have
+been known to succeed later."""
+RECHECK_AFTER: Final = timedelta(hours=1)
+"""When a rail is asked once more about such a decline: late answers come within minutes, and the payer may by then have
+paid in another way."""
 
 
 @dataclass(slots=True)
@@ -53,6 +59,7 @@ class Attempt:
     next_inquiry_at: datetime | None = None
     not_found_at: datetime | None = None
     escalated: bool = False
+    recheck_at: datetime | None = None
 
     @property
     def undecided(self) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from eventsourcing.domain import Aggregate
 
-from domain.attempts import Attempt, Capture
+from domain.attempts import OF_THE_RAIL, RECHECK_AFTER, Attempt, Capture
 from domain.splitting import Share, Split
 
 if TYPE_CHECKING:
@@ -170,6 +170,8 @@ class AttemptDeclined(PaymentOrderEvent):
         attempt.unknown_operation = None
         attempt.decline_code = self.code
         attempt.decline_class = self.decline_class
+        if self.decline_class == "soft" and self.code in OF_THE_RAIL:
+            attempt.recheck_at = self.timestamp + RECHECK_AFTER
 
 
 class AttemptOutcomeUnknown(PaymentOrderEvent):
@@ -292,5 +294,6 @@ class LateSuccessDetected(PaymentOrderEvent):
 
     def apply(self, aggregate: PaymentOrder) -> None:
         """Mark the order for people, or an automatic void or refund, to look at."""
+        attempt = aggregate.attempt(self.attempt)
         aggregate.late_successes.append((self.attempt, self.operation, self.rail_reference))
-        aggregate.attempt(self.attempt).unknown_operation = None
+        attempt.unknown_operation = attempt.recheck_at = None

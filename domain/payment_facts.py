@@ -73,7 +73,7 @@ class PaymentFacts(Aggregate):
         self.late_successes: list[tuple[int, str, str]] = []
         self.late_voided: list[str] = []
         self.deferred: str | None = None
-        self.authorized_minor = self.captured_minor = self.released_minor = self.cost_minor = 0
+        self.authorized_minor = self.captured_minor = self.released_minor = self.cost_minor = self.returned_minor = 0
         self.cancelled = self.expired = False
 
     @property

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from domain import evidence_events as evidence
 from domain import payment_events as events
 from domain import waiting_events as waiting
 from domain.attempts import Attempt
@@ -17,6 +18,7 @@ from domain.book import check_commission
 from domain.ids import canonical_uuid, stream_id
 from domain.money import check_amount, check_currency
 from domain.payer import MandateGiven, MethodChosen, PayerGiven
+from domain.payment_evidence import PaymentEvidence
 from domain.payment_facts import RECORDED_RAIL
 from domain.payment_rules import (
     AttemptExceedsOrder,
@@ -30,7 +32,6 @@ from domain.payment_rules import (
     PayerMissing,
     UnknownCapture,
 )
-from domain.payment_waiting import PaymentWaiting
 from domain.sealed import Sealed
 from domain.splitting import Split, due_list
 
@@ -40,7 +41,7 @@ _WAITING: Final = ("submitting", "requires_action", "processing", "unknown")
 __all__ = ["CAPTURE_MODES", "RECORDED_RAIL", "PaymentOrder"]
 
 
-class PaymentOrder(PaymentWaiting):
+class PaymentOrder(PaymentEvidence):
     """One payment order, from creation to the last capture. Amounts are minor units of `currency`."""
 
     TOPIC = "payment-order"
@@ -69,6 +70,8 @@ class PaymentOrder(PaymentWaiting):
     AttemptDeferred = waiting.AttemptDeferred
     DoubtEscalated = waiting.DoubtEscalated
     LateSuccessVoided = waiting.LateSuccessVoided
+    PaymentReturned = evidence.PaymentReturned
+    DeclineConfirmed = evidence.DeclineConfirmed
     PayerGiven = PayerGiven
     MandateGiven = MandateGiven
     MethodChosen = MethodChosen
@@ -269,14 +272,15 @@ class PaymentOrder(PaymentWaiting):
         return True
 
     def release_funds(self, *, capture_id: str, at: datetime, effective_at: datetime | None = None) -> bool:
-        """Let the sellers have what a capture earned them; False when done before or when it earned nothing.
+        """Let the sellers have what a capture earned them; False when done before, or when it earned nothing or went
+        back.
 
         Raises `UnknownCapture`.
         """
         capture = self.captures.get(capture_id)
-        if capture is None or capture.state != "captured":
+        if capture is None or capture.state not in ("captured", "returned"):
             raise UnknownCapture(f"order {self.order_id} has no completed capture {capture_id}", "capture_id")
-        if capture.funds_released or not capture.shares:
+        if capture.funds_released or not capture.shares or capture.state == "returned":
             return False
         self.trigger_event(
             self.FundsReleased,

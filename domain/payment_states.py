@@ -82,6 +82,9 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(_OPEN, _topic("cancelled"), "cancelled"),
     Transition(_OPEN, _topic("expired"), "expired"),
     *_stays(_topic("funds-released"), "captured", "partially_captured", "unknown"),
+    Transition(("captured",), _topic("payment-returned"), "returned"),
+    *_stays(_topic("payment-returned"), "captured", "partially_captured", "unknown", when="a part"),
+    *_stays(_topic("decline-confirmed"), *STATUSES),
     Transition(
         tuple(status for status in STATUSES if status != "conflicted"), _topic("late-success-detected"), "conflicted"
     ),

@@ -15,6 +15,7 @@ STATUSES: Final[dict[str, str]] = {
     "authorized": "a rail holds the money",
     "partially_captured": "some of the held money was taken, the rest still stands",
     "captured": "money was taken and nothing more is held",
+    "returned": "the money that was taken went back to the payer",
     "unknown": "a rail gave no usable answer; only evidence ends this",
     "declined": "the rail said no for now; another attempt may follow",
     "failed": "the rail said no for good",
@@ -39,6 +40,8 @@ def derive_status(order: PaymentFacts) -> str:
         return "unknown"
     held = order.held_minor
     if order.captured_minor > 0:
+        if order.returned_minor >= order.captured_minor:
+            return "returned"
         return "partially_captured" if held > 0 else "captured"
     if held > 0:
         return "authorized"

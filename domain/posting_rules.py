@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from domain import chart
+from domain import evidence_events as evidence
 from domain import payment_events as facts
 from domain.adjustment import Adjustment
 from domain.chart import AccountKind, account_kind
@@ -153,6 +154,21 @@ def _late_success(event: facts.LateSuccessDetected, book: int) -> PostingDraft |
     return _drafted(event, "late-success.v1", lines, event.timestamp, book, rail_reference=event.rail_reference)
 
 
+def _returned(event: evidence.PaymentReturned, book: int) -> PostingDraft | None:
+    """A capture undone: sellers and platform give back what it had earned them, and the bank's fee is ours."""
+    account = chart.merchant_available if event.funds_released else chart.merchant_pending
+    clearing = chart.psp_clearing(event.rail)
+    lines = _lines(
+        event.currency,
+        (clearing, -event.amount_minor),
+        *((account(share.seller_id), share.net_minor) for share in event.shares),
+        (chart.REVENUE_FEES, sum(share.commission_minor for share in event.shares)),
+        (chart.PSP_COST, event.fee_minor),
+        (clearing, -event.fee_minor),
+    )
+    return _drafted(event, "payment-returned.v1", lines, event.effective_at, book, capture_id=event.capture_id)
+
+
 def _batch_settled(batch: SettlementBatch, book: int) -> PostingDraft | None:
     lines = _lines(
         batch.currency,
@@ -195,6 +211,7 @@ POSTING_RULES: Final[dict[type, Rule]] = {
     facts.AuthorizationExpired: _given_back,
     facts.FundsReleased: _released,
     facts.LateSuccessDetected: _late_success,
+    evidence.PaymentReturned: _returned,
     Adjustment.Approved: _adjusted,
     SettlementBatch: _batch_settled,
     BankCredit: _bank_credited,

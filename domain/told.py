@@ -18,6 +18,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "authorized": ("processing", "The money is reserved and has not been taken yet."),
     "partially_captured": ("paid", "The payment has been made."),
     "captured": ("paid", "The payment has been made."),
+    "returned": ("returned", "The payment went back to your account."),
     "unknown": ("being_checked", "The payment is being checked. Please do not pay again."),
     "conflicted": ("being_checked", "The payment is being checked. Please do not pay again."),
     "declined": ("failed", "The payment was not accepted, and nothing was taken."),

@@ -34,6 +34,7 @@ from projections.due import (
     INQUIRY,
     LATE_HOLD,
     ORDER_EXPIRY,
+    RECHECK,
     RETRY,
     WAITING,
 )
@@ -45,6 +46,7 @@ PAUSE_MAX = {
     INQUIRY: timedelta(hours=1),
     WAITING: timedelta(hours=1),
     LATE_HOLD: timedelta(hours=1),
+    RECHECK: timedelta(hours=1),
     RETRY: timedelta(seconds=10),
 }
 """Kinds of which the order's state says what there is to do, and the longest pause between two looks: they stay due

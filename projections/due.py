@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from domain import evidence_events as evidence
 from domain import payment_events as events
 from domain import posting_events as postings
 from domain import waiting_events as waiting
+from domain.attempts import OF_THE_RAIL, RECHECK_AFTER
 from projections.view import Fact, Key, PlainRows, Row, Rows
 
 ORDER_EXPIRY: Final = "order-expiry"
@@ -16,6 +18,7 @@ FUNDS_RELEASE: Final = "funds-release"
 INQUIRY: Final = "inquiry"
 WAITING: Final = "waiting"
 RETRY: Final = "retry"
+RECHECK: Final = "recheck"
 LATE_HOLD: Final = "late-hold"
 HOLD_EXPIRY: Final = "hold-expiry"
 RELEASE_AFTER: Final = timedelta(days=2)
@@ -69,6 +72,8 @@ class Due(PlainRows):
         "payment-order.expired.v1",
         "payment-order.capture-failed.v1",
         "payment-order.attempt-declined.v1",
+        "payment-order.decline-confirmed.v1",
+        "payment-order.payment-returned.v1",
         "payment-order.attempt-outcome-unknown.v1",
         "payment-order.attempt-resolved.v1",
         "payment-order.late-success-detected.v1",
@@ -113,6 +118,8 @@ class Due(PlainRows):
             _start(rows, fact, WAITING, str(event.attempt), event.timestamp + WAITING_AFTER)
         elif isinstance(event, events.LateSuccessDetected) and event.operation == "authorise":
             _start(rows, fact, LATE_HOLD, event.rail_reference, event.timestamp + WAITING_AFTER)
+        elif isinstance(event, events.AttemptDeclined) and event.decline_class == "soft" and event.code in OF_THE_RAIL:
+            _start(rows, fact, RECHECK, str(event.attempt), event.timestamp + RECHECK_AFTER)
         elif isinstance(event, waiting.AttemptDeferred):
             _start(rows, fact, RETRY, "", event.timestamp + WAITING_AFTER)
         elif isinstance(event, postings.HoldPlaced) and event.expires_at is not None:
@@ -132,7 +139,9 @@ def _touched(fact: Fact) -> list[Key]:
     ends_hold = isinstance(event, _ENDS_HOLD) or (isinstance(event, events.Captured) and event.final)
     if ends_hold or isinstance(event, events.Authorized):
         touched.append((stream, AUTHORISATION_EXPIRY, str(event.attempt)))
-    if isinstance(event, (events.Captured, events.FundsReleased)):
+    if isinstance(event, (events.AttemptDeclined, evidence.DeclineConfirmed, events.LateSuccessDetected)):
+        touched.append((stream, RECHECK, str(event.attempt)))
+    if isinstance(event, (events.Captured, events.FundsReleased, evidence.PaymentReturned)):
         touched.append((stream, FUNDS_RELEASE, event.capture_id))
     if isinstance(event, (events.AttemptOutcomeUnknown, waiting.AttemptInquired, *_ENDS_DOUBT)):
         touched.append((stream, INQUIRY, str(event.attempt)))

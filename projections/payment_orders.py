@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import msgspec
 
@@ -30,6 +30,7 @@ class _Folded(TypedDict):
     authorized_minor: int
     captured_minor: int
     released_minor: int
+    returned_minor: NotRequired[int]
     cost_minor: int
     cancelled: bool
     expired: bool
@@ -99,12 +100,14 @@ class PaymentOrders(PlainRows):
 def _folded(order: Any) -> str:
     state = {field: getattr(order, field) for field in _FIELDS}
     state["attempts"] = [{name: getattr(attempt, name) for name in _OF_ATTEMPTS} for attempt in order.attempts]
+    if not order.returned_minor:  # as the rows are that were folded before money could go back
+        del state["returned_minor"]
     return _encode(state).decode()
 
 
 def _restored(folded: str) -> Any:
     order = object.__new__(PaymentOrder)
-    vars(order).update({"late_voided": [], "deferred": None, **_decode(folded)})
+    vars(order).update({"late_voided": [], "deferred": None, "returned_minor": 0, **_decode(folded)})
     return order
 
 

@@ -64,13 +64,17 @@ def examples() -> list[Example]:
 
 
 def _other_endings() -> list[Example]:
-    voided, expired, late = _order(), _order(), _order()
+    voided, expired, late, back = _order(), _order(), _order(), _order()
     for order in (voided, expired):
         order.authorize(attempt=1, amount_minor=AMOUNT, currency=CURRENCY, rail_reference="au_1", at=AT)
     voided.void(attempt=1, at=AT)
     expired.expire_authorization(attempt=1, at=AT)
     late.decline(attempt=1, code="card_declined", decline_class="hard", at=AT)
     late.capture(capture_id=CAPTURE, attempt=1, amount_minor=AMOUNT, currency=CURRENCY, rail_reference="au_1", at=AT)
+    back.capture(capture_id=CAPTURE, attempt=1, amount_minor=AMOUNT, currency=CURRENCY, rail_reference="au_1", at=AT)
+    back.return_payment(
+        capture_id=CAPTURE, amount_minor=AMOUNT + 300, reason="MD06", booking_key="b-1", at=AT, effective_at=AT
+    )
     lines = [AdjustmentLine("exp:writeoff", CURRENCY, 500), AdjustmentLine("psp:simulated:clearing", CURRENCY, -500)]
     adjustment = Adjustment.propose(
         book=1, adjustment_id=ADJUSTMENT, lines=lines, reason="never paid out", by="ann", at=AT
@@ -80,6 +84,7 @@ def _other_endings() -> list[Example]:
         Example(voided.collect_events()[-1], "a hold of EUR 100.00 is given back before anything was captured"),
         Example(expired.collect_events()[-1], "a hold of EUR 100.00 ran out before anything was captured"),
         Example(late.collect_events()[-1], "a rail says that it took EUR 100.00 after it had declined"),
+        Example(back.collect_events()[-1], "a direct debit of EUR 100.00 went back, for which the bank takes 3.00"),
         Example(adjustment.collect_events()[-1], "two people agree to write off EUR 5.00 that a rail never paid out"),
     ]
 

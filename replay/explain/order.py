@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain import evidence_events as evidence
 from domain import payment_events as events
 from domain import waiting_events as waiting
 from domain.ids import stream_id
@@ -134,6 +135,8 @@ _WORDS: dict[type, Any] = {
     waiting.AttemptNotReceived: lambda e, _: f"attempt {e.attempt} never reached its rail",
     waiting.DoubtEscalated: lambda e, _: f"attempt {e.attempt}: asking has not ended the doubt, people must find out",
     waiting.AttemptDeferred: lambda e, _: f"{e.rail} cannot be asked now: {e.reason}",
+    evidence.PaymentReturned: lambda e, c: f"{e.amount_minor:,} {c} went back to the payer: {e.reason}",
+    evidence.DeclineConfirmed: lambda e, _: f"attempt {e.attempt}: asked again, the rail still says no",
     waiting.LateSuccessVoided: lambda e, c: f"{e.rail} gave {e.amount_minor:,} {c} back that it held too late",
     events.AttemptStarted: lambda e, c: f"attempt {e.attempt} over {e.amount_minor:,} {c} at {e.rail} ({e.method})",
     events.Authorized: lambda e, c: f"{e.rail} holds {e.amount_minor:,} {c} for attempt {e.attempt}",

@@ -175,6 +175,15 @@ def method_chosen() -> Step:
     return lambda order: order.choose_method(method="direct_debit", return_url="https://shop.example/3", at=NOW)
 
 
+def returned(order: PaymentOrder) -> None:
+    """The capture's money went back, and the bank took a fee of three euros on top."""
+    (capture_id,) = order.captures
+    order.return_payment(
+        capture_id=capture_id, amount_minor=order.captured_minor + 300, reason="MD06", booking_key="b-1", at=NOW,
+        effective_at=NOW,
+    )  # fmt: skip
+
+
 def _after(aggregate: Any, *steps: Step) -> list[Any]:
     for step in steps:
         step(aggregate)
@@ -337,11 +346,18 @@ def one_of_each() -> dict[str, Any]:
         _after(
             an_order(), *held, capture_requested(4_000), lambda o: o.fail_capture(capture_id=CAPTURE, code="x", at=NOW)
         ),
+        _after(
+            an_order(),
+            started(),
+            lambda o: o.decline(attempt=1, code="issuer_unavailable", decline_class="soft", at=NOW),
+            lambda o: o.confirm_decline(attempt=1, at=LATER),
+        ),
         _after(an_order(), started(), in_doubt(), resolved(), declined()),
         _after(an_order(), lambda o: o.cancel(reason="asked", at=NOW)),
         _after(an_order(), lambda o: o.expire(at=LATER)),
         _after(an_order(), method_chosen(), payer_given(), mandate_given()),
         _after(an_order(), started(), declined(), authorized(), late_voided()),
+        _after(an_order(), started(), captured(10_000), returned),
         _after(an_order(), started(), action_required(), pending()),
         _after(an_order(), deferred(), started(), in_doubt(), inquired(), escalated(), not_received()),
         _after(

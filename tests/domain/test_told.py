@@ -22,7 +22,7 @@ from tests.domain.builders import (
 def test_there_is_a_word_for_every_status_and_it_is_one_of_few() -> None:
     assert set(WORDS) == set(STATUSES)
     assert {word for word, _ in WORDS.values()} == {
-        "waiting", "processing", "action_needed", "paid", "failed", "being_checked",
+        "waiting", "processing", "action_needed", "paid", "failed", "being_checked", "returned",
     }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ _ALL = (
         "expire_authorization",
     ),
     *("cancel", "expire", "release_funds"),
+    *("return_payment", "return_payment", "confirm_decline"),
     *("require_action", "mark_pending", "record_inquiry", "not_received", "defer", "escalate", "void_late_success"),
 )
 
@@ -60,7 +61,11 @@ def _arguments(name: str, order: PaymentOrder, rail: str, source: random.Random)
     return {
         "request_capture": {"capture_id": capture_id, "amount_minor": amount, "final": source.random() < 0.2},
         "fail_capture": {"capture_id": capture_id, "code": "x"},
-        "decline": {"attempt": attempt, "code": "x", "decline_class": source.choice(["hard", "soft", "soft"])},
+        "decline": {
+            "attempt": attempt,
+            "code": source.choice(["x", "try_again_later"]),
+            "decline_class": source.choice(["hard", "soft", "soft"]),
+        },
         "mark_unknown": {
             "attempt": attempt,
             "operation": source.choice(["authorise", "capture", "void"]),
@@ -73,6 +78,14 @@ def _arguments(name: str, order: PaymentOrder, rail: str, source: random.Random)
         "cancel": {"reason": "asked"},
         "expire": {},
         "release_funds": {"capture_id": capture_id},
+        "confirm_decline": {"attempt": attempt},
+        "return_payment": {
+            "capture_id": capture_id,
+            "amount_minor": max(1, amount),
+            "reason": "MD06",
+            "booking_key": "b",
+            "effective_at": NOW,
+        },
         **_waiting_arguments(attempt, source),
     }[name]
 
