@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ from projections.queries.reading import Reader
 from projections.registry import views
 from rails.guarded import GuardedRail, guarded
 from rails.registry import TAKES, open_rail
+from rails.retries import Waits
 from replay.machine import ViewMachine
 from replay.past import PastViews
 
@@ -97,9 +98,12 @@ def recorder_of(log: EventLog) -> PostgresRecorder:
     return recorder
 
 
-def rails(settings: Settings) -> dict[str, GuardedRail]:
-    """Every rail that has what it needs to be opened, with its guard. Opening calls nobody."""
-    return guarded({name: open_rail(name, given) for name, given in _rail_options(settings).items()})
+def rails(settings: Settings, stopped: Callable[[float], bool] | None = None) -> dict[str, GuardedRail]:
+    """Every rail that has what it needs to be opened, with its guard. Opening calls nobody. `stopped` is as for
+    `Waits`: a process that stops waits for no second try."""
+    opened = {name: open_rail(name, given) for name, given in _rail_options(settings).items()}
+    timeouts = {name: settings.rail_timeouts_of(name) for name in opened}
+    return guarded(opened, timeouts, Waits() if stopped is None else Waits(stopped=stopped))
 
 
 def offered_rails(settings: Settings) -> frozenset[str]:

@@ -116,7 +116,7 @@ def payments(settings: Settings, stop: threading.Event) -> None:
     from payments.attempts import Attempts
     from payments.routes import Routes
 
-    opened = rails(settings)
+    opened = rails(settings, stop.wait)
     try:
         with (
             event_log(settings, [PaymentOrder.TOPIC]) as log,
