@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg_pool import ConnectionPool
 
@@ -17,13 +17,18 @@ from eventlog.application import EventLog
 from eventlog.connections import Readers
 from eventlog.follower import Follower
 from eventlog.postgres import PostgresRecorder
+from eventlog.recorded import Meta
 from ledger.client import LedgerClient
 from payments.attempts import Attempts
 from payments.checkout import Checkout
 from payments.commands import OpenBook
 from payments.due import DueEntry, DuePoller
+from payments.evidence import Evidence, Named
 from payments.offered import Offered
+from payments.orders import Orders
+from payments.payers import Payers
 from payments.process import TOPICS, PaymentProcess
+from payments.routes import Routes
 from projections.queries import Queries
 from projections.queries.reading import Reader
 from projections.registry import views
@@ -35,9 +40,13 @@ from replay.past import PastViews
 
 if TYPE_CHECKING:
     from api.services import Services
+    from domain.ports import Clock
     from domain.sealed import Seals
     from eventlog.sealing.sqlite_keys import SqliteKeyStore
 
+EVIDENCE = Meta(actor="evidence")
+TIMERS_CONNECT_TIMEOUT_S = 0.5
+"""A timer that finds no engine is due at the next look again: the others must not wait for it."""
 SCRAPE_WAIT_S = 2.0
 """How long a scrape of the metrics waits for the database before it tells the rest."""
 PAST_WAIT_S = 5.0
@@ -146,24 +155,47 @@ def view_machine(log: EventLog, names: Sequence[str] = ()) -> ViewMachine:
     return ViewMachine(recorder.database_url, recorder, recorder.horizon, log.log_mapper.decode, chosen)
 
 
-def payment_process(log: EventLog, attempts: Attempts) -> PaymentProcess:
-    """The process that lets rails do what orders ask for."""
-    recorder = recorder_of(log)
-    return PaymentProcess(recorder, lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS), attempts)
+class Paying(NamedTuple):
+    """What makes payments happen: `process` lets rails do what orders ask for, `timers` do what has become due,
+    `evidence` reads what rails tell by themselves."""
+
+    process: PaymentProcess
+    timers: DuePoller
+    evidence: Evidence
 
 
-def due_poller(log: EventLog, process: PaymentProcess, ledger: LedgerClient) -> DuePoller:
-    """The poller of timers over the `due` view: `process` looks at orders that wait, `ledger` ends holds and stays the
-    caller's to close."""
-    queries = Queries(recorder_of(log).readers.read)
+@contextmanager
+def paying(settings: Settings, rails: Mapping[str, GuardedRail], clock: Clock) -> Iterator[Paying]:
+    """The parts of the payment process, for rails that stay the caller's to close. Nothing of it runs yet."""
+    # Only here: nobody else calls rails, and so nobody else has to know who pays.
+    from eventlog.sealing.seals import KeyedSeals
 
-    def entries(now: datetime, limit: int) -> list[DueEntry]:
-        return [
-            DueEntry(row["book"], row["stream_id"], row["kind"], row["key"], row["due_at"])
-            for row in queries.due(now, limit)
-        ]
+    with (
+        event_log(settings, [PaymentOrder.TOPIC]) as log,
+        closing(LedgerClient(settings.engine_socket, connect_timeout=TIMERS_CONNECT_TIMEOUT_S)) as ledger,
+        closing(key_store(settings)) as keys,
+    ):
+        recorder = recorder_of(log)
+        queries = Queries(recorder.readers.read)
+        routes = Routes(rails, lambda name: rails[name].why_not(), settings.rail_costs)
+        attempts = Attempts(log, rails, clock, routes, Payers(KeyedSeals(keys)).for_call)
+        process = PaymentProcess(
+            recorder, lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS), attempts
+        )
+        timers = DuePoller(log, lambda now, limit: _due(queries, now, limit), clock, process.look, ledger)
+        told = {name: rail for name, rail in rails.items() if rail.capabilities.facts}
+        evidence = Evidence(Orders(log, EVIDENCE), told, lambda name: _named(queries, name), recorder, clock)
+        yield Paying(process, timers, evidence)
 
-    return DuePoller(log, entries, SystemClock(), process.look, ledger)
+
+def _due(queries: Queries, now: datetime, limit: int) -> list[DueEntry]:
+    rows = queries.due(now, limit)
+    return [DueEntry(row["book"], row["stream_id"], row["kind"], row["key"], row["due_at"]) for row in rows]
+
+
+def _named(queries: Queries, reference: str) -> list[Named]:
+    rows = queries.named_attempts(reference)
+    return [Named(row["book"], row["stream_id"], row["attempt"]) for row in rows]
 
 
 @contextmanager

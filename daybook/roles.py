@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from datetime import UTC, datetime
 
 from daybook.listener import api_listener
@@ -23,8 +22,6 @@ ROLES: dict[str, Role] = {}
 API_NICENESS = 3
 """What was taken in is finished before more is taken in: engine and database come before the API."""
 VIEWS_NICENESS = 5
-TIMERS_CONNECT_TIMEOUT_S = 0.5
-"""A timer that finds no engine is due at the next look again: the others must not wait for it."""
 
 
 class UnknownRole(ValueError):
@@ -108,31 +105,25 @@ def views(settings: Settings, stop: threading.Event) -> None:
 
 @role("payments")
 def payments(settings: Settings, stop: threading.Event) -> None:
-    """Let rails do what orders ask for, and do what has become due."""
-    from daybook.bootstrap import due_poller, event_log, payment_process, rails
+    """Let rails do what orders ask for, do what has become due, and read what rails tell."""
+    from daybook.bootstrap import paying, rails
     from daybook.clock import SystemClock
-    from domain.payment_order import PaymentOrder
-    from ledger.client import LedgerClient
-    from payments.attempts import Attempts
-    from payments.routes import Routes
 
     opened = rails(settings, stop.wait)
     try:
-        with (
-            event_log(settings, [PaymentOrder.TOPIC]) as log,
-            closing(LedgerClient(settings.engine_socket, connect_timeout=TIMERS_CONNECT_TIMEOUT_S)) as ledger,
-        ):
-            routes = Routes(opened, lambda name: opened[name].why_not(), settings.rail_costs)
-            attempts = Attempts(log, opened, SystemClock(), routes)
-            process = payment_process(log, attempts)
-            poller = due_poller(log, process, ledger)
-            timers = threading.Thread(target=poller.run, args=(stop, settings.timer_interval_s), name="timers")
-            timers.start()
+        with paying(settings, opened, SystemClock()) as parts:
+            beside = [
+                threading.Thread(target=parts.timers.run, args=(stop, settings.timer_interval_s), name="timers"),
+                threading.Thread(target=parts.evidence.run, args=(stop, settings.evidence_interval_s), name="evidence"),
+            ]
+            for thread in beside:
+                thread.start()
             try:
-                process.run(stop)
+                parts.process.run(stop)
             finally:
                 stop.set()
-                timers.join()
+                for thread in beside:
+                    thread.join()
     finally:
         for rail in opened.values():
             rail.close()

@@ -100,6 +100,9 @@ class Settings(BaseSettings):
         description='What rails charge, by name, for choosing among them: {"stripe": {"bps": 140, "fixed_minor": 25}}.',
     )
     timer_interval_s: float = Field(default=0.5, gt=0, description="Seconds between looks at what has become due.")
+    evidence_interval_s: float = Field(
+        default=10.0, gt=0, description="Seconds between looks at what rails tell by themselves: bookings, settlements."
+    )
     stop_timeout_s: float = Field(
         default=20.0, gt=0, description="Seconds a process may take to stop before it is killed."
     )

@@ -39,10 +39,12 @@ class PaymentReturned(PaymentOrderEvent):
 
 
 class DeclineConfirmed(PaymentOrderEvent):
-    """A rail that had declined for a reason of its own, not of the payer, was asked again later and still says so."""
+    """A decline for a reason of the rail's, not of the payer, was looked at again later: the rail still says so, or,
+    where `asked` is false, there is nothing by which to ask it."""
 
     TOPIC = "payment-order.decline-confirmed.v1"
     attempt: int
+    asked: bool
 
     def apply(self, aggregate: PaymentOrder) -> None:
         """Ask no more."""

@@ -42,9 +42,9 @@ class PaymentEvidence(PaymentWaiting):
         )
         return True
 
-    def confirm_decline(self, *, attempt: int, at: datetime) -> bool:
-        """The rail still says no; False when nobody had to ask."""
+    def confirm_decline(self, *, attempt: int, asked: bool, at: datetime) -> bool:
+        """The rail still says no, or cannot be asked; False when nobody had to."""
         if self.attempt(attempt).recheck_at is None:
             return False
-        self.trigger_event(events.DeclineConfirmed, timestamp=at, attempt=attempt)
+        self.trigger_event(events.DeclineConfirmed, timestamp=at, attempt=attempt, asked=asked)
         return True

@@ -25,6 +25,7 @@ RECORDED_RAIL: Final = "recorded"
 """The rail of payments that already happened elsewhere: each of its attempts is a fact, so none is refused."""
 
 
+_TAKEN: Final = ("captured", "returned")
 CARD: Final = "card"
 """How an order is paid that says nothing about it."""
 
@@ -169,7 +170,7 @@ class PaymentFacts(Aggregate):
         known = self.captures.get(key)
         if (
             known is not None
-            and known.state == "captured"
+            and known.state in _TAKEN
             and known.amount_minor == amount_minor
             and currency == self.currency
         ):
@@ -195,7 +196,7 @@ class PaymentFacts(Aggregate):
         return True
 
     def _capture_fits(self, attempt: Attempt, known: Capture | None, amount_minor: int, currency: str) -> bool:
-        if currency != self.currency or amount_minor < 0 or (known is not None and known.state == "captured"):
+        if currency != self.currency or amount_minor < 0 or (known is not None and known.state in _TAKEN):
             return False
         if attempt.rail == RECORDED_RAIL:
             return True

@@ -95,6 +95,8 @@ class Attempts:
             late = _held_too_late(order, attempt)
             if late is not None and rail.capabilities.void:
                 return self._void_late(book, order, attempt, late, rail)
+            if attempt.recheck_at is not None and attempt.recheck_at <= self._clock.now():
+                return self._inquiries.recheck(book, order, attempt, rail)
             if attempt.undecided:
                 return self._inquiries.ask(book, order, attempt, rail)
             if attempt.unknown_operation is not None and not due_inquiry(attempt, self._clock.now()):

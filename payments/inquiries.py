@@ -19,6 +19,8 @@ from payments.ladder import STEPS, next_inquiry, used_up
 from payments.outcomes import UNDECIDED
 from rails.port import (
     ActionRequired,
+    Authorised,
+    Captured,
     Declined,
     NotFound,
     NotSent,
@@ -101,6 +103,20 @@ class Inquiries:
             self.undecided(book, order, attempt, reply)
         return None
 
+    def recheck(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> PaymentOrder | None:
+        """Ask once more about a decline that may have been none; a success that shows is a late one."""
+        asked = can_be_asked(attempt, rail)
+        reply: RailReply = rail.inquire(inquiry(attempt)) if asked else NOT_ASKED
+        if isinstance(reply, (Authorised, Captured)):
+            return self._record(book, order, attempt, reply, "inquiry")
+        if asked and isinstance(reply, (Unknown, NotSent)):
+            return None
+
+        def outcome(fresh: PaymentOrder) -> None:
+            fresh.confirm_decline(attempt=attempt.number, asked=asked, at=self._clock.now())
+
+        return self._keep(book, order, outcome)
+
     def undecided(self, book: int, order: PaymentOrder, attempt: Attempt, reply: RailReply) -> None:
         """Keep that a doubt was asked about in vain, when it is asked again, and that people must know once it is the
         last step. A rail that could not be asked has not been: that is no step, however long it lasts."""
@@ -140,6 +156,9 @@ class Inquiries:
     def _ask_waiting(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> PaymentOrder | None:
         """A payer who does not act in time has not paid once the rail says that they cannot any more; where it does not
         close of itself what waits for them, it is asked to."""
+        elsewhere = attempt.action_url is None and attempt.state == "requires_action" and rail.capabilities.facts
+        if elsewhere:
+            return self._ask_elsewhere(book, order, attempt, rail)
         reply: RailReply = rail.inquire(inquiry(attempt))
         late = attempt.waits_until is not None and attempt.waits_until <= self._clock.now()
         if isinstance(reply, ActionRequired) and late and rail.capabilities.void:
@@ -152,6 +171,16 @@ class Inquiries:
         if isinstance(reply, Voided) and attempt.state == "requires_action":
             reply = Declined("action_expired", "soft")
         return self._record(book, order, attempt, reply, "inquiry")
+
+    def _ask_elsewhere(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> PaymentOrder | None:
+        """A payer who pays by themselves, as by transfer, has paid when a booking says so, and nobody is asked. When
+        their time is up the rail is: money that is booked by then will be told of; what comes later is a late success.
+        """
+        if attempt.waits_until is None or attempt.waits_until > self._clock.now():
+            return None
+        if not isinstance(rail.inquire(inquiry(attempt)), ActionRequired):
+            return None
+        return self._record(book, order, attempt, Declined("action_expired", "soft"), "inquiry")
 
     def _record(self, book: int, order: PaymentOrder, attempt: Attempt, reply: RailReply, source: str) -> PaymentOrder:
         def outcome(fresh: PaymentOrder) -> None:

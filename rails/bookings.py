@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from rails.facts import Fact, MoneyBack, MoneyIn, Unclaimed
 from rails.formats.identifiers import creditor_references, is_end_to_end_id
 from rails.formats.statement import Entry
 from rails.formats.sums import BOOKED
@@ -73,17 +74,40 @@ class Unmatched(msgspec.Struct, frozen=True):
     detail: Detail | None
 
 
-Fact = BookedIn | Returned | Unmatched
+Booking = BookedIn | Returned | Unmatched
 
 
-def facts(read: Iterable[StatementHead | Entry | StatementEnd]) -> Iterator[Fact]:
+def told_of(booking: Booking) -> Fact:
+    """A booking in the words that all rails share. A debit is collected once; a transfer may be made again."""
+    if isinstance(booking, BookedIn):
+        return MoneyIn(
+            booking.rail_reference,
+            booking.amount_minor,
+            booking.currency,
+            booking.booking_key,
+            effective_on=booking.value_on or booking.booked_on,
+            repeatable=booking.reference is not None,
+        )
+    if isinstance(booking, Returned):
+        return MoneyBack(
+            booking.rail_reference,
+            booking.amount_minor,
+            booking.currency,
+            booking.booking_key,
+            booking.reason,
+            booking.booked_on,
+        )
+    return Unclaimed(booking.booking_key, f"{booking.amount.reported} {booking.amount.currency}", booking.why)
+
+
+def bookings(read: Iterable[StatementHead | Entry | StatementEnd]) -> Iterator[Booking]:
     """The facts of what `read_camt` reads, in its order. Their amounts sum to those of the booked entries."""
     for told in read:
         if isinstance(told, Entry) and told.status == BOOKED:
-            yield from facts_of(told)
+            yield from bookings_of(told)
 
 
-def facts_of(entry: Entry) -> Iterator[Fact]:
+def bookings_of(entry: Entry) -> Iterator[Booking]:
     """The facts of one entry: one for each of its transactions, as long as they come to its amount."""
     if not entry.details:
         yield _unmatched(entry, None, entry.amount, "the bank says nothing about it")
@@ -100,7 +124,7 @@ def facts_of(entry: Entry) -> Iterator[Fact]:
             yield _fact(entry, detail, amount, place)
 
 
-def _fact(entry: Entry, detail: Detail, amount: Reported, place: int) -> Fact:
+def _fact(entry: Entry, detail: Detail, amount: Reported, place: int) -> Booking:
     end_to_end = detail.end_to_end_id if is_end_to_end_id(detail.end_to_end_id or "") else None
     references = set(creditor_references("\n".join((*detail.creditor_references, *detail.remittance))))
     if not amount.exact:

@@ -23,12 +23,14 @@ import pybreaker
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+from rails.facts import FactsPage
 from rails.health import Measured, OperationHealth, State, declared
 from rails.port import (
     OPERATIONS,
     AuthoriseReply,
     AuthoriseRequest,
     Capabilities,
+    CapabilityNotDeclared,
     CaptureReply,
     CaptureRequest,
     InquiryReply,
@@ -273,6 +275,15 @@ class GuardedRail:
         """As the rail, or NotSent."""
         reply: InquiryReply = self._operations["inquire"].call(lambda: self._rail.inquire(request))
         return reply
+
+    def facts(self, after: int) -> FactsPage | NotSent | Unknown:
+        """As the rail, unguarded: one reader asks, at its leisure, and the next time again. Raises
+        `CapabilityNotDeclared`."""
+        if not self.capabilities.facts:
+            raise CapabilityNotDeclared(self.name, "facts", "ask what became of a payment by inquire")
+        telling: Any = self._rail
+        page: FactsPage | NotSent | Unknown = telling.facts(after)
+        return page
 
     def close(self) -> None:
         """Closes the rail."""

@@ -72,6 +72,8 @@ class Capabilities:
     """ISO 4217 codes that can be paid in; None for all."""
     token_prefixes: tuple[str, ...] | None = None
     """How the payment tokens begin that it knows; None for any."""
+    facts: bool = False
+    """It tells of money that moved by itself, by bookings or settlement files: takes `facts` (see `rails.facts`)."""
     visibility_lag_s: float = 0.0
     """How long the rail may take to find what it has just taken on: two inquiries must lie further apart than this
     before an attempt that is not found counts as not received."""

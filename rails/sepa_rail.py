@@ -14,12 +14,12 @@ resolved by asking.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from domain.money import Money
-from rails.bookings import BookedIn, facts
+from rails.bookings import BookedIn, bookings, told_of
+from rails.facts import FactsPage
 from rails.formats.camt import read_camt
 from rails.formats.direct_debit import Creditor, DirectDebit, DirectDebitFile, write_direct_debits
 from rails.formats.document import InvalidDocument
@@ -45,7 +45,7 @@ from rails.sepa_reasons import DUPLICATES, decline_class
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rails.bookings import Fact
+    from rails.bookings import Booking
     from rails.port import (
         AuthoriseReply,
         AuthoriseRequest,
@@ -69,14 +69,6 @@ MOST_PAGES: Final = 400
 """Of bookings that one inquiry looks through: 200,000 at the usual size."""
 
 
-@dataclass(frozen=True, slots=True)
-class FactsPage:
-    """Facts from the bank's bookings; `next_after` is where to go on, the number asked from when there was nothing."""
-
-    facts: tuple[Fact, ...]
-    next_after: int
-
-
 class SepaRail:
     """One creditor at one bank. `clock` tells the present; it decides on which day a debit is collected."""
 
@@ -92,6 +84,7 @@ class SepaRail:
         calls=True,
         action=True,
         pending=True,
+        facts=True,
         methods=TAKES.methods,
         currencies=TAKES.currencies,
     )
@@ -145,17 +138,22 @@ class SepaRail:
         return ActionRequired(reference, None, None) if is_transfer else NotFound(request.attempt_key)
 
     def facts(self, after: int) -> FactsPage | NotSent | Unknown:
-        """The next bookings on the creditor's account after a number, 0 for the first, as facts about payments.
+        """The next bookings on the creditor's account after a number, 0 for the first, as facts about payments."""
+        page = self.bookings(after)
+        if not isinstance(page, tuple):
+            return page
+        booked, next_after = page
+        return FactsPage(tuple(told_of(fact) for fact in booked), next_after)
 
-        A caller keeps `next_after` together with what it made of the facts, and goes on from there.
-        """
+    def bookings(self, after: int) -> tuple[tuple[Booking, ...], int] | NotSent | Unknown:
+        """The same with all that the bank said, and where to go on."""
         page = self._bank.bookings(self._creditor.account.iban, after)
         if not isinstance(page, BookingsPage):
             return page
         if page.document is None:
-            return FactsPage((), page.next_after)
+            return (), page.next_after
         try:
-            return FactsPage(tuple(facts(read_camt(io.BytesIO(page.document)))), page.next_after)
+            return tuple(bookings(read_camt(io.BytesIO(page.document)))), page.next_after
         except InvalidDocument as error:
             return Unknown(f"the bank's bookings cannot be read: {error}")
 
@@ -202,17 +200,18 @@ class SepaRail:
     def _booked(self, reference: str) -> Captured | NotSent | Unknown | None:
         after = amount_minor = 0
         for _ in range(MOST_PAGES):
-            page = self.facts(after)
-            if not isinstance(page, FactsPage):
+            page = self.bookings(after)
+            if not isinstance(page, tuple):
                 return page
+            booked, next_after = page
             amount_minor += sum(
                 fact.amount_minor
-                for fact in page.facts
+                for fact in booked
                 if isinstance(fact, BookedIn) and (fact.reference, fact.currency) == (reference, CURRENCY)
             )
-            if page.next_after <= after:
+            if next_after <= after:
                 return Captured(reference, amount_minor, 0) if amount_minor else None
-            after = page.next_after
+            after = next_after
         return Unknown(f"there are more than {MOST_PAGES} pages of bookings: wait for the booking to be read")
 
     def _refuse(self, capability: str, remedy: str) -> NoReturn:

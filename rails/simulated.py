@@ -6,13 +6,14 @@ own such as `read_timeout.inquire`.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
+from rails.facts import FactsPage, MoneyIn
 from rails.http_calls import ReadTimeouts, problem_code, read_timeouts, sent, undecided
 from rails.port import (
     OPERATIONS,
@@ -84,7 +85,35 @@ class _Refusal(msgspec.Struct, frozen=True):
     decline_class: Literal["hard", "soft"]
 
 
+class _Day(msgspec.Struct, frozen=True):
+    date: date
+
+
+class _Days(msgspec.Struct, frozen=True):
+    settlements: tuple[_Day, ...]
+
+
+class _Line(msgspec.Struct, frozen=True):
+    psp_reference: str
+    capture_key: str
+    attempt_key: str
+    gross_minor: int
+    fee_minor: int
+    captured_at: datetime
+
+
+class _Batch(msgspec.Struct, frozen=True):
+    batch_id: str
+    currency: str
+    lines: tuple[_Line, ...]
+
+
+class _Report(msgspec.Struct, frozen=True):
+    batches: tuple[_Batch, ...]
+
+
 Reply = TypeVar("Reply", _Authorisation, _Capture)
+Told = TypeVar("Told", _Authorisation, _Capture, _Days, _Report)
 
 
 class SimulatedRail:
@@ -101,6 +130,7 @@ class SimulatedRail:
         idempotency_keys=True,
         calls=True,
         action=True,
+        facts=True,
         token_prefixes=TAKES.token_prefixes,
     )
 
@@ -176,6 +206,27 @@ class SimulatedRail:
         same = capture.capture_key == request.capture_key
         return _told_of_capture(capture) if same else Unknown("the reply is about another capture")
 
+    def facts(self, after: int) -> FactsPage | NotSent | Unknown:
+        """The settlement of the first day after one that is settled, a day by its ordinal number (`date.toordinal`)."""
+        days = self._told(f"/v1/settlements?limit=1{_after(after)}", _Days)
+        if not isinstance(days, _Days):
+            return days
+        if not days.settlements:
+            return FactsPage((), after)
+        day = days.settlements[0].date
+        report = self._told(f"/v1/settlements/{day.isoformat()}", _Report)
+        if not isinstance(report, _Report):
+            return report
+        return FactsPage(
+            tuple(_settled(line, batch) for batch in report.batches for line in batch.lines), day.toordinal()
+        )
+
+    def _told(self, path: str, kind: type[Told]) -> Told | NotSent | Unknown:
+        response = sent(self._client, self._client.build_request("GET", path, timeout=self._timeouts["inquire"]))
+        if isinstance(response, (NotSent, Unknown)):
+            return response
+        return _decoded(response, kind) if response.status_code == 200 else undecided(response)
+
     def _post(
         self, operation: str, path: str, key: str, body: object, kind: type[Reply]
     ) -> Reply | Declined | NotSent | Unknown:
@@ -206,7 +257,26 @@ class SimulatedRail:
         return undecided(response)
 
 
-def _decoded(response: httpx.Response, kind: type[Reply]) -> Reply | Unknown:
+def _after(number: int) -> str:
+    return f"&after={date.fromordinal(number).isoformat()}" if number else ""
+
+
+def _settled(line: _Line, batch: _Batch) -> MoneyIn:
+    """A capture that came with its authorisation has the attempt's key for its own."""
+    asked = line.capture_key != line.attempt_key
+    return MoneyIn(
+        payment=line.attempt_key,
+        amount_minor=line.gross_minor,
+        currency=batch.currency,
+        booking_key=f"{batch.batch_id}/{line.capture_key}",
+        capture_key=line.capture_key if asked else None,
+        cost_minor=line.fee_minor,
+        effective_on=line.captured_at.date(),
+        rail_reference=line.psp_reference,
+    )
+
+
+def _decoded(response: httpx.Response, kind: type[Told]) -> Told | Unknown:
     try:
         return msgspec.json.decode(response.content, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -36,6 +36,7 @@ DUE = """
 select stream_id, kind, key, book, due_at, position from due
  where due_at <= %s order by due_at, stream_id limit %s
 """
+NAMED = "select book, stream_id, attempt from rail_references where reference = %s order by stream_id, attempt"
 
 
 class OrderQueries(Reader):
@@ -78,6 +79,10 @@ class OrderQueries(Reader):
         """Paid orders whose payments do not add up to their items."""
         parameters = [caller.book, caller.merchant_id, caller.merchant_id]
         return self.rows(DIFFERENCES, parameters, then=at(as_of, caller.book, "order_differences"))
+
+    def named_attempts(self, reference: str) -> list[Row]:
+        """The attempts, of all books, that a rail means by a name: for the reader of what rails tell."""
+        return self.rows(NAMED, [reference])
 
     def due(self, by: datetime, limit: int = 500, as_of: int | None = None) -> list[Row]:
         """Timers of all books that have run out `by` then, oldest first: for the poller, which acts for nobody."""

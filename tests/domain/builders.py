@@ -350,7 +350,7 @@ def one_of_each() -> dict[str, Any]:
             an_order(),
             started(),
             lambda o: o.decline(attempt=1, code="issuer_unavailable", decline_class="soft", at=NOW),
-            lambda o: o.confirm_decline(attempt=1, at=LATER),
+            lambda o: o.confirm_decline(attempt=1, asked=True, at=LATER),
         ),
         _after(an_order(), started(), in_doubt(), resolved(), declined()),
         _after(an_order(), lambda o: o.cancel(reason="asked", at=NOW)),

@@ -78,7 +78,7 @@ def _arguments(name: str, order: PaymentOrder, rail: str, source: random.Random)
         "cancel": {"reason": "asked"},
         "expire": {},
         "release_funds": {"capture_id": capture_id},
-        "confirm_decline": {"attempt": attempt},
+        "confirm_decline": {"attempt": attempt, "asked": True},
         "return_payment": {
             "capture_id": capture_id,
             "amount_minor": max(1, amount),

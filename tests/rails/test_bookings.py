@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rails.bookings import BookedIn, Returned, Unmatched, facts
+from rails.bookings import BookedIn, Returned, Unmatched, bookings
 from rails.formats.camt import read_camt
 from rails.formats.identifiers import creditor_reference, end_to_end_id, grouped
 from tests.rails.formats.written_camt import Writer, WrittenEntry, WrittenStatement
@@ -18,11 +18,11 @@ REFERENCE = creditor_reference("order/1")
 
 
 def told(*entries: WrittenEntry, message: str = "054") -> list[BookedIn | Returned | Unmatched]:
-    return list(facts(read_camt(io.BytesIO(Writer(message).message(WrittenStatement(entries))))))
+    return list(bookings(read_camt(io.BytesIO(Writer(message).message(WrittenStatement(entries))))))
 
 
 def only(document: bytes) -> BookedIn | Returned | Unmatched:
-    (fact,) = facts(read_camt(io.BytesIO(document)))
+    (fact,) = bookings(read_camt(io.BytesIO(document)))
     return fact
 
 
@@ -115,7 +115,7 @@ def test_a_batch_is_one_fact_for_each_of_its_transactions() -> None:
     start, end = document.index(b"<TxDtls>"), document.index(b"</TxDtls>") + len(b"</TxDtls>")
     half = document[start:end].replace(b"25.00", b"12.50")
     other = half.replace(OURS.encode(), end_to_end_id("order/2").encode())
-    read = list(facts(read_camt(io.BytesIO(document[:start] + half + other + document[end:]))))
+    read = list(bookings(read_camt(io.BytesIO(document[:start] + half + other + document[end:]))))
     assert [(fact.rail_reference, fact.amount_minor) for fact in read if isinstance(fact, BookedIn)] == [
         (OURS, 1_250),
         (end_to_end_id("order/2"), 1_250),

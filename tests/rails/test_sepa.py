@@ -12,7 +12,8 @@ import pytest
 
 from daybook.bootstrap import rails
 from daybook.settings import Settings
-from rails.bookings import BookedIn, Returned, Unmatched, facts
+from rails.bookings import BookedIn, Returned, Unmatched, bookings
+from rails.facts import FactsPage
 from rails.formats.camt import read_camt
 from rails.formats.identifiers import creditor_reference, end_to_end_id, grouped
 from rails.http_calls import ReadTimeouts
@@ -32,7 +33,7 @@ from rails.port import (
 from rails.registry import open_rail
 from rails.sepa import SepaSettingInvalid
 from rails.sepa_bank import HttpBank
-from rails.sepa_rail import FactsPage, SepaRail
+from rails.sepa_rail import SepaRail
 from rails.sepa_reasons import DUPLICATES, REASON_CODES, decline_class
 from rails.simulator.process import running_simulator
 from tests.contracts.sepa_drill import CREDITOR, OURS, SimulatedBank
@@ -238,12 +239,15 @@ def all_facts(rail: SepaRail) -> list[BookedIn | Returned | Unmatched]:
     """Page by page, to the end."""
     read: list[BookedIn | Returned | Unmatched] = []
     after = -1
-    page = rail.facts(0)
-    while isinstance(page, FactsPage) and page.next_after > after:
-        read += page.facts
-        after = page.next_after
-        page = rail.facts(after)
-    assert isinstance(page, FactsPage)
+    page = rail.bookings(0)
+    while isinstance(page, tuple) and page[1] > after:
+        told = rail.facts(max(after, 0))
+        assert isinstance(told, FactsPage)
+        assert (len(told.facts), told.next_after) == (len(page[0]), page[1]), "what all rails tell is as many"
+        read += page[0]
+        after = page[1]
+        page = rail.bookings(after)
+    assert isinstance(page, tuple)
     return read
 
 
@@ -339,7 +343,7 @@ class TestAtTheSimulatedBank:
         desk.days_pass(1)
         statement = api.statement(OURS.iban, today)
         assert isinstance(statement, bytes)
-        assert list(facts(read_camt(io.BytesIO(statement)))) == notified
+        assert list(bookings(read_camt(io.BytesIO(statement)))) == notified
         assert api.statement(OURS.iban, date(1999, 1, 1)) is None
         api.close()
 

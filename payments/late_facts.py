@@ -1,0 +1,82 @@
+"""What a booking or a settled line means for an order: the facts to record. Pure but for the order they change."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from uuid import uuid5
+
+import structlog
+
+from domain.attempts import Attempt
+from domain.payment_order import PaymentOrder
+from payments.calls import capture_key_at_rail
+from payments.recording import capture_key
+from rails.facts import MoneyBack, MoneyIn
+
+log = structlog.get_logger()
+
+
+def money_in(order: PaymentOrder, number: int, fact: MoneyIn, now: datetime) -> bool:
+    """Record that money came in by an attempt; False when that is known. What contradicts the books is kept as a late
+    success, so that no money is lost."""
+    attempt = order.attempt(number)
+    capture_id = _capture_id(order, attempt, fact)
+    known = order.captures.get(capture_id)
+    if attempt.undecided or (attempt.unknown_operation == "capture" and known is not None):
+        order.resolve(attempt=number, source="booking", evidence={"booking": fact.booking_key}, at=now)
+    reference = fact.rail_reference or fact.payment
+    of_its_own = fact.repeatable or fact.capture_key is not None
+    return order.capture(
+        capture_id=capture_id,
+        attempt=number,
+        amount_minor=fact.amount_minor,
+        currency=fact.currency,
+        # a success that comes too late is known by its reference: where an attempt can have several, by the booking's
+        rail_reference=fact.booking_key if of_its_own and not _fits(order, attempt, capture_id) else reference,
+        cost_minor=fact.cost_minor,
+        effective_at=now if fact.effective_on is None else _noon(fact),
+        at=now,
+    )
+
+
+def money_back(order: PaymentOrder, number: int, fact: MoneyBack, now: datetime) -> bool:
+    """Record that money went back; False when that is known. Of an attempt that has taken none it is a refusal."""
+    attempt = order.attempt(number)
+    captures = [capture for capture in order.captures.values() if capture.attempt == number]
+    for capture in captures:
+        if capture.state in ("captured", "returned"):
+            return order.return_payment(
+                capture_id=capture.capture_id,
+                amount_minor=fact.amount_minor,
+                reason=fact.reason,
+                booking_key=fact.booking_key,
+                effective_at=now if fact.effective_on is None else _noon(fact),
+                at=now,
+            )
+    if attempt.undecided:
+        order.resolve(attempt=number, source="booking", evidence={"booking": fact.booking_key}, at=now)
+        return order.decline(attempt=number, code=fact.reason, decline_class="soft", at=now)
+    log.error("payments.return_of_nothing", order_id=order.order_id, booking_key=fact.booking_key)
+    return False
+
+
+def _fits(order: PaymentOrder, attempt: Attempt, capture_id: str) -> bool:
+    """Whether the money is the one that the attempt was to bring, and not something beside it."""
+    known = order.captures.get(capture_id)
+    return attempt.undecided or (known is not None and known.state in ("requested", "captured", "returned"))
+
+
+def _capture_id(order: PaymentOrder, attempt: Attempt, fact: MoneyIn) -> str:
+    """That of the capture that was asked for; of each booking, where a payer may pay again; else the attempt's own."""
+    for capture in order.captures.values():
+        if capture.attempt == attempt.number and capture_key_at_rail(attempt, capture) == fact.capture_key:
+            return capture.capture_id
+    if fact.repeatable or fact.capture_key is not None:
+        return str(uuid5(order.id, f"attempt/{attempt.number}/booking/{fact.booking_key}"))
+    return capture_key(order.id, attempt.number)
+
+
+def _noon(fact: MoneyIn | MoneyBack) -> datetime:
+    """Banks tell days: noon in UTC lies within the same day nearly everywhere."""
+    assert fact.effective_on is not None  # noqa: S101 - narrowing only
+    return datetime.combine(fact.effective_on, time(12), UTC)
