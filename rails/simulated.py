@@ -6,18 +6,16 @@ own such as `read_timeout.inquire`.
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
-from rails.facts import FactsPage, MoneyIn
+from rails.facts import FactsPage
 from rails.http_calls import ReadTimeouts, problem_code, read_timeouts, sent, undecided
 from rails.port import (
     OPERATIONS,
-    ActionRequired,
     Authorised,
     Capabilities,
     Captured,
@@ -27,6 +25,21 @@ from rails.port import (
     Takes,
     Unknown,
     Voided,
+)
+from rails.simulated_replies import (
+    Authorisation,
+    Capture,
+    Days,
+    Reply,
+    Report,
+    Told,
+    action_of,
+    after_day,
+    decoded,
+    decoded_refusal,
+    settled,
+    told_of_attempt,
+    told_of_capture,
 )
 
 if TYPE_CHECKING:
@@ -51,69 +64,6 @@ USUAL_TIMEOUTS: Final = ReadTimeouts()
 
 class SimulatorSettingInvalid(ValueError):
     """A setting of the simulated rail is missing or cannot be what it says."""
-
-
-class _Authorisation(msgspec.Struct, frozen=True):
-    id: str
-    attempt_key: str
-    amount_minor: int
-    currency: str
-    status: Literal["requires_action", "authorised", "captured", "declined", "voided", "expired"]
-    captured_minor: int
-    cost_minor: int
-    released_minor: int
-    decline_code: str | None
-    decline_class: Literal["hard", "soft"] | None
-    capture_before: datetime | None
-    action_url: str | None = None
-    action_expires_at: datetime | None = None
-
-
-class _Capture(msgspec.Struct, frozen=True):
-    authorisation_id: str
-    capture_key: str
-    amount_minor: int
-    currency: str
-    cost_minor: int
-    status: Literal["captured", "declined"]
-    decline_code: str | None
-    decline_class: Literal["hard", "soft"] | None
-
-
-class _Refusal(msgspec.Struct, frozen=True):
-    code: str
-    decline_class: Literal["hard", "soft"]
-
-
-class _Day(msgspec.Struct, frozen=True):
-    date: date
-
-
-class _Days(msgspec.Struct, frozen=True):
-    settlements: tuple[_Day, ...]
-
-
-class _Line(msgspec.Struct, frozen=True):
-    psp_reference: str
-    capture_key: str
-    attempt_key: str
-    gross_minor: int
-    fee_minor: int
-    captured_at: datetime
-
-
-class _Batch(msgspec.Struct, frozen=True):
-    batch_id: str
-    currency: str
-    lines: tuple[_Line, ...]
-
-
-class _Report(msgspec.Struct, frozen=True):
-    batches: tuple[_Batch, ...]
-
-
-Reply = TypeVar("Reply", _Authorisation, _Capture)
-Told = TypeVar("Told", _Authorisation, _Capture, _Days, _Report)
 
 
 class SimulatedRail:
@@ -158,13 +108,13 @@ class SimulatedRail:
         }
         if request.return_url is not None:
             body["return_url"] = request.return_url
-        reply = self._post("authorise", "/v1/authorisations", request.attempt_key, body, _Authorisation)
-        if not isinstance(reply, _Authorisation):
+        reply = self._post("authorise", "/v1/authorisations", request.attempt_key, body, Authorisation)
+        if not isinstance(reply, Authorisation):
             return reply
         if reply.attempt_key != request.attempt_key or reply.currency != request.currency:
             return Unknown("the reply is about another attempt or currency")
         if reply.status == "requires_action":
-            return _action(reply)
+            return action_of(reply)
         if request.capture and reply.status == "captured":
             return Captured(reply.id, reply.captured_minor, reply.cost_minor)
         if not request.capture and reply.status == "authorised":
@@ -175,18 +125,18 @@ class SimulatedRail:
         """One POST under the capture's own key."""
         body = {"amount_minor": request.amount_minor, "currency": request.currency, "final": request.final}
         path = f"/v1/authorisations/{quote(request.rail_reference, safe='')}/captures"
-        reply = self._post("capture", path, request.capture_key, body, _Capture)
-        if not isinstance(reply, _Capture):
+        reply = self._post("capture", path, request.capture_key, body, Capture)
+        if not isinstance(reply, Capture):
             return reply
         if reply.capture_key != request.capture_key or reply.currency != request.currency:
             return Unknown("the reply is about another capture or currency")
-        return _told_of_capture(reply)
+        return told_of_capture(reply)
 
     def void(self, request: VoidRequest) -> VoidReply:
         """One POST under the void's own key."""
         path = f"/v1/authorisations/{quote(request.rail_reference, safe='')}/voids"
-        reply = self._post("void", path, request.void_key, {}, _Authorisation)
-        if not isinstance(reply, _Authorisation):
+        reply = self._post("void", path, request.void_key, {}, Authorisation)
+        if not isinstance(reply, Authorisation):
             return reply
         if reply.id != request.rail_reference or reply.status != "voided":
             return Unknown(f"the reply says {reply.id!r} is {reply.status!r}")
@@ -195,37 +145,37 @@ class SimulatedRail:
     def inquire(self, request: InquiryRequest) -> InquiryReply:
         """One GET, by the attempt's key or the capture's."""
         if request.capture_key is None:
-            attempt = self._get("/v1/authorisations/by-key/", request.attempt_key, _Authorisation)
-            if not isinstance(attempt, _Authorisation):
+            attempt = self._get("/v1/authorisations/by-key/", request.attempt_key, Authorisation)
+            if not isinstance(attempt, Authorisation):
                 return attempt
             same = attempt.attempt_key == request.attempt_key
-            return _told_of_attempt(attempt) if same else Unknown("the reply is about another attempt")
-        capture = self._get("/v1/captures/by-key/", request.capture_key, _Capture)
-        if not isinstance(capture, _Capture):
+            return told_of_attempt(attempt) if same else Unknown("the reply is about another attempt")
+        capture = self._get("/v1/captures/by-key/", request.capture_key, Capture)
+        if not isinstance(capture, Capture):
             return capture
         same = capture.capture_key == request.capture_key
-        return _told_of_capture(capture) if same else Unknown("the reply is about another capture")
+        return told_of_capture(capture) if same else Unknown("the reply is about another capture")
 
     def facts(self, after: int) -> FactsPage | NotSent | Unknown:
         """The settlement of the first day after one that is settled, a day by its ordinal number (`date.toordinal`)."""
-        days = self._told(f"/v1/settlements?limit=1{_after(after)}", _Days)
-        if not isinstance(days, _Days):
+        days = self._told(f"/v1/settlements?limit=1{after_day(after)}", Days)
+        if not isinstance(days, Days):
             return days
         if not days.settlements:
             return FactsPage((), after)
         day = days.settlements[0].date
-        report = self._told(f"/v1/settlements/{day.isoformat()}", _Report)
-        if not isinstance(report, _Report):
+        report = self._told(f"/v1/settlements/{day.isoformat()}", Report)
+        if not isinstance(report, Report):
             return report
         return FactsPage(
-            tuple(_settled(line, batch) for batch in report.batches for line in batch.lines), day.toordinal()
+            tuple(settled(line, batch) for batch in report.batches for line in batch.lines), day.toordinal()
         )
 
     def _told(self, path: str, kind: type[Told]) -> Told | NotSent | Unknown:
         response = sent(self._client, self._client.build_request("GET", path, timeout=self._timeouts["inquire"]))
         if isinstance(response, (NotSent, Unknown)):
             return response
-        return _decoded(response, kind) if response.status_code == 200 else undecided(response)
+        return decoded(response, kind) if response.status_code == 200 else undecided(response)
 
     def _post(
         self, operation: str, path: str, key: str, body: object, kind: type[Reply]
@@ -238,9 +188,9 @@ class SimulatedRail:
         if isinstance(response, (NotSent, Unknown)):
             return response
         if response.status_code == 201:
-            return _decoded(response, kind)
+            return decoded(response, kind)
         if response.status_code in (402, 422):
-            refusal = _decoded_refusal(response)
+            refusal = decoded_refusal(response)
             if refusal is not None:
                 return refusal
         return undecided(response)
@@ -251,73 +201,10 @@ class SimulatedRail:
         if isinstance(response, (NotSent, Unknown)):
             return response
         if response.status_code == 200:
-            return _decoded(response, kind)
+            return decoded(response, kind)
         if response.status_code == 404 and problem_code(response) == "not_found":
             return NotFound(key)
         return undecided(response)
-
-
-def _after(number: int) -> str:
-    return f"&after={date.fromordinal(number).isoformat()}" if number else ""
-
-
-def _settled(line: _Line, batch: _Batch) -> MoneyIn:
-    """A capture that came with its authorisation has the attempt's key for its own."""
-    asked = line.capture_key != line.attempt_key
-    return MoneyIn(
-        payment=line.attempt_key,
-        amount_minor=line.gross_minor,
-        currency=batch.currency,
-        booking_key=f"{batch.batch_id}/{line.capture_key}",
-        capture_key=line.capture_key if asked else None,
-        cost_minor=line.fee_minor,
-        effective_on=line.captured_at.date(),
-        rail_reference=line.psp_reference,
-    )
-
-
-def _decoded(response: httpx.Response, kind: type[Told]) -> Told | Unknown:
-    try:
-        return msgspec.json.decode(response.content, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return Unknown(f"the reply cannot be read: {error}")
-
-
-def _decoded_refusal(response: httpx.Response) -> Declined | None:
-    """A refusal says how hard it is; a problem that does not has not decided anything about the money."""
-    try:
-        refusal = msgspec.json.decode(response.content, type=_Refusal)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    return Declined(refusal.code, refusal.decline_class)
-
-
-def _told_of_attempt(attempt: _Authorisation) -> InquiryReply:
-    if attempt.status == "declined":
-        return _decline(attempt)
-    if attempt.status == "requires_action":
-        return _action(attempt)
-    if attempt.status in ("voided", "expired"):
-        return Voided(attempt.id, attempt.released_minor)
-    if attempt.captured_minor > 0:
-        return Captured(attempt.id, attempt.captured_minor, attempt.cost_minor)
-    return Authorised(attempt.id, attempt.amount_minor, attempt.capture_before)
-
-
-def _action(attempt: _Authorisation) -> ActionRequired:
-    return ActionRequired(attempt.id, attempt.action_url, attempt.action_expires_at)
-
-
-def _told_of_capture(capture: _Capture) -> CaptureReply:
-    if capture.status == "declined":
-        return _decline(capture)
-    return Captured(capture.authorisation_id, capture.amount_minor, capture.cost_minor)
-
-
-def _decline(told: _Authorisation | _Capture) -> Declined | Unknown:
-    if told.decline_code is None or told.decline_class is None:
-        return Unknown("the rail says declined without saying why")
-    return Declined(told.decline_code, told.decline_class)
 
 
 def from_settings(settings: Mapping[str, str]) -> SimulatedRail:
