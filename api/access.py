@@ -73,6 +73,7 @@ ACCESS: dict[str, frozenset[str]] = {
     "explanations.wallet": _EVERYONE,
     "explanations.order": _EVERYONE,
     "events.index": _READ_ALL,
+    "rails.index": _READ_ALL,
     "replays.index": _READ_ALL,
     "replays.show": _READ_ALL,
 }

@@ -32,6 +32,7 @@ from api import (
     payment_orders,
     periods,
     postings,
+    rails,
     replays,
     statements,
     transfers,
@@ -120,7 +121,7 @@ def create_app(services: Services) -> Flask:
         api.register_blueprint(resource.blp)
     for resource in (postings, holds, wallet_changes, periods, monitors, bulk, adjustments):
         api.register_blueprint(resource.blp)
-    for resource in (balances, statements, ledger_lists, explanations, replays):
+    for resource in (balances, statements, ledger_lists, explanations, replays, rails):
         api.register_blueprint(resource.blp)
     app.register_blueprint(docs.blp)
     app.extensions[docs.SPEC_EXTENSION] = finish_spec(api.spec.to_dict())

@@ -30,7 +30,8 @@ class Services:
     `reader` is the recorder of the log as a follower reads it; `checks` are the readiness probes by name: each answers
     None when all is well, else what is wrong in a few words that are safe to show. `scraped` reads what metrics tell of
     the views, and gives up soon: whoever scrapes does not wait long; None where nobody scrapes.
-    `payer_secrets` makes what payers follow their order with; None where nobody pays.
+    `payer_secrets` makes what payers follow their order with; None where nobody pays. `opened_rails` are the names of
+    those that the payment process calls.
     """
 
     log: EventLog
@@ -44,6 +45,7 @@ class Services:
     payer_secrets: PayerSecrets | None = None
     checks: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
     scraped: Reader | None = None
+    opened_rails: frozenset[str] = frozenset()
 
 
 EXTENSION = "daybook"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from daybook.settings import Settings
 from domain.payment_order import RECORDED_RAIL, PaymentOrder
 from domain.payment_rules import KeyReused
 from eventlog.application import EventLog
-from eventlog.connections import Readers
+from eventlog.connections import Readers, connect
 from eventlog.follower import Follower
 from eventlog.postgres import PostgresRecorder
 from eventlog.recorded import Meta
@@ -115,9 +116,31 @@ def rails(settings: Settings, stopped: Callable[[float], bool] | None = None) ->
     return guarded(opened, timeouts, Waits() if stopped is None else Waits(stopped=stopped))
 
 
+def opened_rails(settings: Settings) -> frozenset[str]:
+    """The rails that have what they need to be opened."""
+    return frozenset(_rail_options(settings))
+
+
 def offered_rails(settings: Settings) -> frozenset[str]:
     """The rails that orders may name: those that are opened and call anybody."""
-    return frozenset(_rail_options(settings)) - {RECORDED_RAIL}
+    return opened_rails(settings) - {RECORDED_RAIL}
+
+
+@contextmanager
+def rails_reported(settings: Settings, opened: Mapping[str, GuardedRail]) -> Iterator[None]:
+    """Tells the other processes how rails are doing, for as long as the block lasts."""
+    # Only here: it is the payment process alone that calls rails.
+    from rails.reports import Reports
+
+    stop, reports = threading.Event(), Reports(opened, lambda: connect(database(settings)))
+    with closing(reports):
+        thread = threading.Thread(target=reports.run, args=(stop,), name="rail-reports")
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
 
 def _rail_options(settings: Settings) -> dict[str, dict[str, str]]:
@@ -238,6 +261,7 @@ def api_services(settings: Settings) -> Iterator[Services]:
                 waiters=waiters,
                 checks={"views": views_run},
                 scraped=Reader(scraping.read),
+                opened_rails=opened_rails(settings),
             )
         finally:
             waiters.close()

@@ -106,12 +106,12 @@ def views(settings: Settings, stop: threading.Event) -> None:
 @role("payments")
 def payments(settings: Settings, stop: threading.Event) -> None:
     """Let rails do what orders ask for, do what has become due, and read what rails tell."""
-    from daybook.bootstrap import paying, rails
+    from daybook.bootstrap import paying, rails, rails_reported
     from daybook.clock import SystemClock
 
     opened = rails(settings, stop.wait)
     try:
-        with paying(settings, opened, SystemClock()) as parts:
+        with rails_reported(settings, opened), paying(settings, opened, SystemClock()) as parts:
             beside = [
                 threading.Thread(target=parts.timers.run, args=(stop, settings.timer_interval_s), name="timers"),
                 threading.Thread(target=parts.evidence.run, args=(stop, settings.evidence_interval_s), name="evidence"),

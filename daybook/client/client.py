@@ -12,6 +12,7 @@ from daybook.client.connection import Connection, Retries
 from daybook.client.holds import Holds
 from daybook.client.movements import Bulks, Postings, Transfers
 from daybook.client.orders import Merchants, PaymentOrders
+from daybook.client.rails import Rails
 from daybook.client.replays import Replays
 from daybook.client.wallets import Wallets
 
@@ -52,6 +53,7 @@ class Client:
         self.payment_orders = PaymentOrders(connection)
         self.events = Events(connection)
         self.replays = Replays(connection)
+        self.rails = Rails(connection)
         self.probes = Probes(connection)
 
     def close(self) -> None:

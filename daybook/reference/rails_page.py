@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from daybook.reference.markdown import code, codes, page, table
-from rails import port
+from rails import port, retries
+from rails.recorded import RecordedRail
 from rails.registry import open_rail
 from rails.waived import EXAMINED_AGAINST, WAIVED
 
@@ -23,6 +24,10 @@ _ENOUGH_TO_OPEN: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "stripe": {"key": "sk_test_none"},
 }
+_AGAIN: Final = (
+    "A call without an answer is made once more where it is safe, or safe with the key that it goes under. What is "
+    "unsafe is asked about first; what was decided, a refusal too, is never sent again."
+)
 
 
 def rails_page() -> str:
@@ -40,9 +45,21 @@ def rails_page() -> str:
     meanings = [(code(name), meaning) for name, meaning in _meanings()]
     parts = ["## Capabilities", table(("capability", *map(code, capabilities)), rows)]
     parts += ["## What the capabilities mean", table(("capability", "meaning"), meanings)]
+    parts += ["## Made once more", _AGAIN, table(("operation", "with keys", "without"), list(_classes()))]
     parts += ["## Examined against", table(("rail", "by"), [(code(n), by) for n, by in EXAMINED_AGAINST.items()])]
     waived = [(code(rail), _sentence(row), reason) for rail, rows in WAIVED.items() for row, reason in rows.items()]
     return page("Rails", introduction, *parts, "## Waived", table(("rail", "row of the contract", "why"), waived))
+
+
+def _classes() -> Iterator[tuple[str, str, str]]:
+    """What each operation is with idempotency keys, and without."""
+    recorded = RecordedRail.capabilities
+    for operation in retries.BY_OPERATION:
+        with_keys, without = (
+            retries.retry_class(operation, dataclasses.replace(recorded, idempotency_keys=keys), port.Unknown(""))
+            for keys in (True, False)
+        )
+        yield code(operation), with_keys.replace("_", " "), without
 
 
 def _capabilities(name: str) -> dict[str, Any]:

@@ -41,7 +41,7 @@ ALLOWED = {
     "auditor": {
         "wallets.show", "wallets.entries", "payment_orders.show", "payment_orders.index", "events.index",
         "postings.show", "holds.show", "monitors.show", "periods.show", "adjustments.show",
-        "ledger_lists.adjustments", "replays.index", "replays.show", *LISTS,
+        "ledger_lists.adjustments", "rails.index", "replays.index", "replays.show", *LISTS,
     },
     "operator": set(ACCESS),
     "admin": set(ACCESS),
