@@ -277,12 +277,11 @@ class GuardedRail:
         return reply
 
     def facts(self, after: int) -> FactsPage | NotSent | Unknown:
-        """As the rail, unguarded: one reader asks, at its leisure, and the next time again. Raises
-        `CapabilityNotDeclared`."""
+        """As the rail, or NotSent. Raises `CapabilityNotDeclared`."""
         if not self.capabilities.facts:
             raise CapabilityNotDeclared(self.name, "facts", "ask what became of a payment by inquire")
         telling: Any = self._rail
-        page: FactsPage | NotSent | Unknown = telling.facts(after)
+        page: FactsPage | NotSent | Unknown = self._operations["facts"].call(lambda: telling.facts(after))
         return page
 
     def close(self) -> None:

@@ -91,6 +91,7 @@ def declared(capabilities: Capabilities) -> tuple[str, ...]:
         "capture": capabilities.capture,
         "void": capabilities.void,
         "inquire": capabilities.inquiry,
+        "facts": capabilities.facts,
     }
     return tuple(operation for operation, taken in flags.items() if taken)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DeclineClass = Literal["hard", "soft"]
 
-OPERATIONS: Final = ("authorise", "capture", "void", "inquire")
+OPERATIONS: Final = ("authorise", "capture", "void", "inquire", "facts")
 """The methods of a rail that ask it something."""
 METHODS: Final = ("card", "bank_transfer", "direct_debit")
 """Ways to pay: a card or wallet behind a token, a transfer that the payer makes, a debit by the payer's mandate."""

@@ -25,7 +25,7 @@ TAKES: Final[Mapping[str, Takes]] = {sepa.NAME: sepa.TAKES, simulated.NAME: simu
 OPERATIONS_OF: Final[Mapping[str, tuple[str, ...]]] = {
     sepa.NAME: sepa.OPERATIONS,
     simulated.NAME: OPERATIONS,
-    stripe.NAME: OPERATIONS,
+    stripe.NAME: stripe.OPERATIONS,
 }
 """What each rail that calls anybody is asked for over the network, by the names that time-outs are given under."""
 

@@ -19,7 +19,7 @@ from rails.port import Capabilities, NotSent, Unknown
 RetryClass = Literal["safe", "safe_with_key", "unsafe", "never"]
 BY_OPERATION: Final[Mapping[str, RetryClass]] = {
     "inquire": "safe",
-    "bookings": "safe",
+    "facts": "safe",
     "authorise": "safe_with_key",
     "capture": "safe_with_key",
     "void": "safe_with_key",

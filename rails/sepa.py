@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "sepa"
 TAKES: Final = Takes(frozenset({"bank_transfer", "direct_debit"}), frozenset({"EUR"}))
-OPERATIONS: Final = ("authorise", "inquire", "bookings")
+OPERATIONS: Final = ("authorise", "inquire", "facts")
 """What the bank is asked for: to collect, what became of a debit, and what was booked."""
 CREDITOR_ID: Final = re.compile(r"([A-Z]{2})(\d\d)[A-Z0-9]{3}([A-Z0-9]{1,28})")
 

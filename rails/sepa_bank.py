@@ -106,7 +106,7 @@ class HttpBank:
     def bookings(self, iban: str, after: int) -> BookingsPage | NotSent | Unknown:
         """One GET."""
         path = f"/bank/v1/accounts/{iban}/notifications"
-        response = self._get("bookings", path, {"after": str(after), "limit": str(PAGE)})
+        response = self._get("facts", path, {"after": str(after), "limit": str(PAGE)})
         if not isinstance(response, httpx.Response):
             return response
         if _knows_nothing(response):
@@ -118,7 +118,7 @@ class HttpBank:
 
     def statement(self, iban: str, day: date) -> bytes | NotSent | Unknown | None:
         """One GET."""
-        response = self._get("bookings", f"/bank/v1/accounts/{iban}/statements/{day.isoformat()}", {})
+        response = self._get("facts", f"/bank/v1/accounts/{iban}/statements/{day.isoformat()}", {})
         if not isinstance(response, httpx.Response):
             return response
         if _knows_nothing(response):

@@ -172,7 +172,7 @@ class SimulatedRail:
         )
 
     def _told(self, path: str, kind: type[Told]) -> Told | NotSent | Unknown:
-        response = sent(self._client, self._client.build_request("GET", path, timeout=self._timeouts["inquire"]))
+        response = sent(self._client, self._client.build_request("GET", path, timeout=self._timeouts["facts"]))
         if isinstance(response, (NotSent, Unknown)):
             return response
         return decoded(response, kind) if response.status_code == 200 else undecided(response)

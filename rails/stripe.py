@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from rails.http_calls import read_timeouts
-from rails.port import OPERATIONS, Takes
+from rails.port import Takes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 NAME: Final = "stripe"
 TAKES: Final = Takes(token_prefixes=("pm_", "card_", "src_"))
 """PaymentMethods, and what may stand in for one from before there were any."""
+OPERATIONS: Final = ("authorise", "capture", "void", "inquire")
 DEFAULT_URL: Final = "https://api.stripe.com"
 OPTIONAL: Final = frozenset({"create.allowed_payment_method_types", "create.return_url", "capture.metadata"})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})

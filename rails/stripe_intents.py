@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import stripe
 
 from rails.port import (
-    OPERATIONS,
     Capabilities,
     CapabilityNotDeclared,
     Captured,
@@ -18,7 +17,7 @@ from rails.port import (
     Unknown,
     Voided,
 )
-from rails.stripe import NAME, TAKES
+from rails.stripe import NAME, OPERATIONS, TAKES
 from rails.stripe_amounts import AmountNotAtStripe, at_stripe
 from rails.stripe_replies import (
     ATTEMPT_KEY,

@@ -24,7 +24,7 @@ from tests.api.proxy import serving
 from tests.api.reading import Reading
 from tests.api.support import Shop
 
-TIMEOUTS = {"authorise": 30.0, "capture": 10.0, "void": 10.0, "inquire": 5.0}
+TIMEOUTS = {"authorise": 30.0, "capture": 10.0, "void": 10.0, "inquire": 5.0, "facts": 60.0}
 
 
 @pytest.fixture

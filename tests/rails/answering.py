@@ -47,5 +47,8 @@ class Answering:
     def inquire(self, request: InquiryRequest) -> InquiryReply:
         return self._next(request)
 
+    def facts(self, after: int) -> Any:
+        return self._next(after)
+
     def close(self) -> None:
         return None

@@ -170,13 +170,13 @@ def test_a_recorded_payment_is_a_fact_even_when_it_took_nothing() -> None:
 
 
 def test_each_operation_has_a_time_out_of_its_own_and_the_usual_one_without() -> None:
-    settings = {"read_timeout": "7", "read_timeout.inquire": "0.05", "read_timeout.bookings": "1"}
+    settings = {"read_timeout": "7", "read_timeout.inquire": "0.05", "read_timeout.facts": "1"}
     timeouts = read_timeouts(settings, OPERATIONS, SimulatorSettingInvalid)
-    assert [timeouts.of(operation).read for operation in OPERATIONS] == [7.0, 7.0, 7.0, 0.05]
+    assert [timeouts.of(operation).read for operation in OPERATIONS] == [7.0, 7.0, 7.0, 0.05, 1.0]
     assert {timeouts.of(operation).connect for operation in OPERATIONS} == {2.0}
 
 
-@pytest.mark.parametrize("silent", ["authorise", "capture", "void", "inquire"])
+@pytest.mark.parametrize("silent", OPERATIONS)
 def test_a_rail_that_is_silent_is_waited_for_as_long_as_its_operation_may_take(silent: str) -> None:
     """With the usual time-out the test would hang: no other operation's is short."""
     timeouts = ReadTimeouts(300.0, {silent: 0.05})
@@ -186,6 +186,7 @@ def test_a_rail_that_is_silent_is_waited_for_as_long_as_its_operation_may_take(s
             "capture": lambda: rail.capture(CaptureRequest("capture", "au_1", 500, "EUR", final=True)),
             "void": lambda: rail.void(VoidRequest("void", "au_1")),
             "inquire": lambda: rail.inquire(InquiryRequest("attempt")),
+            "facts": lambda: rail.facts(0),
         }
         assert isinstance(calls[silent](), Unknown)
 

@@ -58,8 +58,8 @@ def test_a_call_that_timed_out_took_as_long_as_it_was_waited_for_and_one_never_s
 
 
 def test_a_rail_tells_of_its_operations_their_time_outs_and_how_long_it_has_been_up() -> None:
-    guard = GuardedRail(Answering(HELD), timeouts={"authorise": 30.0, "bookings": 5.0})
-    assert [told.operation for told in guard.health()] == ["authorise", "capture", "void", "inquire"]
+    guard = GuardedRail(Answering(HELD), timeouts={"authorise": 30.0, "facts": 5.0})
+    assert [told.operation for told in guard.health()] == ["authorise", "capture", "void", "inquire", "facts"]
     told = of(guard)
     assert (told.state, told.calls, told.timeout_ms, told.p50_ms) == ("up", 0, 30_000.0, None)
     assert told.since >= told.counted_from
@@ -99,7 +99,7 @@ def test_what_the_guard_refuses_itself_is_no_call() -> None:
 
 @pytest.mark.parametrize(
     ("rail", "operations"),
-    [(SimulatedRail, ("authorise", "capture", "void", "inquire")), (RecordedRail, ())],
+    [(SimulatedRail, ("authorise", "capture", "void", "inquire", "facts")), (RecordedRail, ())],
 )
 def test_a_rail_tells_of_nothing_that_it_does_not_do(rail: Any, operations: tuple[str, ...]) -> None:
     assert declared(rail.capabilities) == operations

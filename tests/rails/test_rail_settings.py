@@ -12,17 +12,18 @@ from daybook.bootstrap import rails
 from daybook.commands import read_settings
 from daybook.running import child_environment
 from daybook.settings import Settings
+from rails.health import declared
 from rails.registry import FACTORIES, OPERATIONS_OF
 
 NAME = "DAYBOOK_RAIL_TIMEOUTS"
 
 
 def test_a_rail_waits_as_its_operation_is_told_to_and_as_usual_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(NAME, json.dumps({"stripe": {"authorise": 30, "inquire": 5}, "sepa": {"bookings": 60}}))
+    monkeypatch.setenv(NAME, json.dumps({"stripe": {"authorise": 30, "inquire": 5}, "sepa": {"facts": 60}}))
     monkeypatch.setenv("DAYBOOK_RAIL_TIMEOUT_S", "8")
     settings = Settings()
     assert settings.rail_timeouts_of("stripe") == {"authorise": 30.0, "capture": 8.0, "void": 8.0, "inquire": 5.0}
-    assert settings.rail_timeouts_of("sepa") == {"authorise": 8.0, "inquire": 8.0, "bookings": 60.0}
+    assert settings.rail_timeouts_of("sepa") == {"authorise": 8.0, "inquire": 8.0, "facts": 60.0}
     assert settings.rail_timeouts_of("recorded") == {}
 
 
@@ -32,7 +33,7 @@ def test_a_rail_waits_as_its_operation_is_told_to_and_as_usual_otherwise(monkeyp
         ({"strype": {"authorise": 30}}, f"{NAME}: .*strype is no rail that is called: use one of sepa, simulated, st"),
         ({"recorded": {"authorise": 30}}, f"{NAME}: .*recorded is no rail"),
         ({"stripe": {"authorize": 30}}, f"{NAME}: .*stripe.authorize is nothing that is waited for: use one of autho"),
-        ({"stripe": {"bookings": 30}}, f"{NAME}: .*stripe.bookings is nothing"),
+        ({"stripe": {"facts": 30}}, f"{NAME}: .*stripe.facts is nothing"),
         ({"sepa": {"capture": 30}}, f"{NAME}: .*sepa.capture is nothing"),
         ({"stripe": {"authorise": 0}}, f"{NAME}.stripe.authorise: .*greater than 0"),
         ({"stripe": {"authorise": 301}}, f"{NAME}.stripe.authorise: .*less than or equal to 300"),
@@ -77,9 +78,6 @@ def test_every_rail_that_calls_anybody_says_what_it_is_asked_for(monkeypatch: py
     opened = rails(Settings())
     assert set(opened) == set(FACTORIES)
     for name, rail in opened.items():
-        able = rail.capabilities
-        flags = {"authorise": able.authorise, "capture": able.capture, "void": able.void, "inquire": able.inquiry}
-        declared = {operation for operation, is_declared in flags.items() if is_declared}
-        assert declared == set(OPERATIONS_OF.get(name, ())) - {"bookings"}
-        assert able.calls == (name in OPERATIONS_OF)
+        assert set(declared(rail.capabilities)) == set(OPERATIONS_OF.get(name, ()))
+        assert rail.capabilities.calls == (name in OPERATIONS_OF)
         rail.close()

@@ -383,7 +383,7 @@ class TestSettings:
             ("read_timeout", "0"),
             ("read_timeout", "nan"),
             ("read_timeout", "301"),
-            ("read_timeout.bookings", "0"),
+            ("read_timeout.facts", "0"),
         ],
     )
     def test_a_setting_that_cannot_be_is_named(self, field: str, value: str) -> None:
