@@ -115,19 +115,22 @@ def findings(acknowledged: Acknowledged, books: Books) -> list[str]:
     """What does not fit, one sentence each; nothing when nothing is lost or doubled and the books balance."""
     return [
         *_orders(acknowledged, books),
-        *_rail(books),
         *_transfers(acknowledged, books),
-        *_postings(books),
+        *misposted(books),
         *_wallets(books),
         *_trial_balance(books),
     ]
+
+
+def misposted(books: Books) -> list[str]:
+    """What of the money that the rail took is not posted once, and only that: the part that needs no views."""
+    return [*_rail(books), *_captures(books), *_postings(books)]
 
 
 def _orders(acknowledged: Acknowledged, books: Books) -> Iterator[str]:
     created = dict(books.created)
     captures = Counter(one.order_id for one in books.taken)
     taken = {one.order_id: one.amount_minor for one in books.taken}
-    posted = Counter(reference for _, reference, _ in books.postings)
     for order, times in Counter(order for order, _ in books.created).items():
         if times > 1:
             yield f"order {order} was created {times} times"
@@ -141,9 +144,6 @@ def _orders(acknowledged: Acknowledged, books: Books) -> Iterator[str]:
     for order in acknowledged.captured:
         if order not in taken:
             yield f"order {order} was told to be captured and is not"
-    for one in books.taken:
-        if posted[one.reference] != 1:
-            yield f"the capture of order {one.order_id} was posted {posted[one.reference]} times"
 
 
 def _rail(books: Books) -> Iterator[str]:
@@ -162,13 +162,20 @@ def _transfers(acknowledged: Acknowledged, books: Books) -> Iterator[str]:
     for key, amount in acknowledged.transfers.items():
         if posted[f"transfer/{key}"] != [amount]:
             yield f"acknowledged transfer {key} of {amount} was posted as {posted[f'transfer/{key}']}"
-    for reference, amounts in posted.items():
-        if len(amounts) > 1:
-            yield f"{reference} was posted {len(amounts)} times"
+
+
+def _captures(books: Books) -> Iterator[str]:
+    posted = Counter(reference for _, reference, _ in books.postings)
+    for one in books.taken:
+        if posted[one.reference] != 1:
+            yield f"the capture of order {one.order_id} was posted {posted[one.reference]} times"
 
 
 def _postings(books: Books) -> Iterator[str]:
-    """Each balances, and its lines are exactly the events of its wallets."""
+    """Each is there once and balances, and its lines are exactly the events of its wallets."""
+    for reference, times in Counter(reference for _, reference, _ in books.postings).items():
+        if times > 1:
+            yield f"{reference} was posted {times} times"
     wanted: Counter[tuple[str, str, int]] = Counter()
     for posting, reference, lines in books.postings:
         sums: Counter[str] = Counter()
