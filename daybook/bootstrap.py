@@ -23,7 +23,7 @@ from ledger.client import LedgerClient
 from payments.attempts import Attempts
 from payments.checkout import Checkout
 from payments.commands import OpenBook
-from payments.due import DueEntry, DuePoller
+from payments.due import DueEntries, DueEntry, DuePoller
 from payments.evidence import Evidence, Named
 from payments.offered import Offered
 from payments.orders import Orders
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from domain.ports import Clock
     from domain.sealed import Seals
     from eventlog.sealing.sqlite_keys import SqliteKeyStore
+    from rails.port import Rail
 
 EVIDENCE = Meta(actor="evidence")
 TIMERS_CONNECT_TIMEOUT_S = 0.5
@@ -111,9 +112,13 @@ def recorder_of(log: EventLog) -> PostgresRecorder:
 def rails(settings: Settings, stopped: Callable[[float], bool] | None = None) -> dict[str, GuardedRail]:
     """Every rail that has what it needs to be opened, with its guard. Opening calls nobody. `stopped` is as for
     `Waits`: a process that stops waits for no second try."""
-    opened = {name: open_rail(name, given) for name, given in _rail_options(settings).items()}
-    timeouts = {name: settings.rail_timeouts_of(name) for name in opened}
-    return guarded(opened, timeouts, Waits() if stopped is None else Waits(stopped=stopped))
+    timeouts = {name: settings.rail_timeouts_of(name) for name in _rail_options(settings)}
+    return guarded(open_rails(settings), timeouts, Waits() if stopped is None else Waits(stopped=stopped))
+
+
+def open_rails(settings: Settings) -> dict[str, Rail]:
+    """The same without guards."""
+    return {name: open_rail(name, given) for name, given in _rail_options(settings).items()}
 
 
 def opened_rails(settings: Settings) -> frozenset[str]:
@@ -205,15 +210,19 @@ def paying(settings: Settings, rails: Mapping[str, GuardedRail], clock: Clock) -
         process = PaymentProcess(
             recorder, lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS), attempts
         )
-        timers = DuePoller(log, lambda now, limit: _due(queries, now, limit), clock, process.look, ledger)
+        timers = DuePoller(log, _due_entries(queries), clock, process.look, ledger)
         told = {name: rail for name, rail in rails.items() if rail.capabilities.facts}
         evidence = Evidence(Orders(log, EVIDENCE), told, lambda name: _named(queries, name), recorder, clock)
         yield Paying(process, timers, evidence)
 
 
-def _due(queries: Queries, now: datetime, limit: int) -> list[DueEntry]:
-    rows = queries.due(now, limit)
-    return [DueEntry(row["book"], row["stream_id"], row["kind"], row["key"], row["due_at"]) for row in rows]
+def _due_entries(queries: Queries) -> DueEntries:
+    def read(now: datetime, limit: int, after: DueEntry | None = None) -> list[DueEntry]:
+        place = after and (after.due_at, after.stream_id, after.kind, after.subject)
+        rows = queries.due(now, limit, after=place)
+        return [DueEntry(row["book"], row["stream_id"], row["kind"], row["key"], row["due_at"]) for row in rows]
+
+    return read
 
 
 def _named(queries: Queries, reference: str) -> list[Named]:

@@ -190,7 +190,7 @@ class Checkout:
         def decide(order: PaymentOrder) -> OrderPlaced:
             if order.held_minor > 0:
                 order.request_void(reason=command.reason, at=self._clock.now())
-            elif not order.cancelled:
+            elif order.status != "cancelled":
                 order.cancel(reason=command.reason, at=self._clock.now())
             position = self._save(order, command.book, meta)
             return OrderPlaced(order, position is None, position)

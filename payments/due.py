@@ -8,7 +8,7 @@ tests and drills move it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -41,6 +41,8 @@ from projections.due import (
 
 META = Meta(actor="timers")
 BATCH = 500
+PAGES = 20
+"""Batches that one poll looks through."""
 PAUSE_FIRST = timedelta(seconds=2)
 PAUSE_MAX = {
     INQUIRY: timedelta(hours=1),
@@ -68,8 +70,8 @@ class DueEntry(NamedTuple):
 class DueEntries(Protocol):
     """The `due` view as the poller reads it, oldest first."""
 
-    def __call__(self, now: datetime, limit: int) -> Sequence[DueEntry]:
-        """Entries whose `due_at` is not after `now`, at most `limit`."""
+    def __call__(self, now: datetime, limit: int, after: DueEntry | None = None) -> Sequence[DueEntry]:
+        """Entries whose `due_at` is not after `now`, at most `limit`, from the one that follows `after`."""
         ...
 
 
@@ -105,6 +107,8 @@ class DuePoller:
         self._ledger = ledger
         self._engine_away = False
         self._next_look: dict[UUID, datetime] = {}
+        self._after: DueEntry | None = None
+        self._waiting: set[UUID] = set()
 
     def run(self, stop: threading.Event, interval_s: float) -> None:
         """Poll until `stop` is set. A full batch is followed at once by the next as long as it changed something."""
@@ -124,10 +128,20 @@ class DuePoller:
         """Handle what is due now; answers how many orders and holds changed. Raises LogUnavailable."""
         now = self._clock.now()
         self._engine_away = False
-        entries = self._entries(now, BATCH)
-        waiting = {entry.stream_id for entry in entries if entry.kind in PAUSE_MAX}
-        self._next_look = {stream: at for stream, at in self._next_look.items() if stream in waiting}
-        return sum(self._handle(entry, now) for entry in entries)
+        return sum(self._handle(entry, now) for page in self._pages(now) for entry in page)
+
+    def _pages(self, now: datetime) -> Iterator[Sequence[DueEntry]]:
+        """What is due from where the last poll ended, as much as one poll looks through: thousands that wait for their
+        payers stay due, and must not keep others from their turn."""
+        for _ in range(PAGES):
+            page = self._entries(now, BATCH, self._after)
+            self._waiting |= {entry.stream_id for entry in page if entry.kind in PAUSE_MAX}
+            self._after = page[-1] if len(page) == BATCH else None
+            yield page
+            if self._after is None:
+                self._next_look = {stream: at for stream, at in self._next_look.items() if stream in self._waiting}
+                self._waiting = set()
+                return
 
     def _handle(self, entry: DueEntry, now: datetime) -> bool:
         try:

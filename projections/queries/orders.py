@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from projections.queries.reading import Asker, Page, Reader, Row, at, decoded, page
 
@@ -34,7 +35,9 @@ select order_id, currency, due_minor, captured_minor, difference_minor, position
 """
 DUE = """
 select stream_id, kind, key, book, due_at, position from due
- where due_at <= %s order by due_at, stream_id limit %s
+ where due_at <= %(by)s
+   and (%(at)s::timestamptz is null or (due_at, stream_id, kind, key) > (%(at)s, %(stream)s::uuid, %(kind)s, %(key)s))
+ order by due_at, stream_id, kind, key limit %(limit)s
 """
 NAMED = "select book, stream_id, attempt from rail_references where reference = %s order by stream_id, attempt"
 
@@ -84,6 +87,15 @@ class OrderQueries(Reader):
         """The attempts, of all books, that a rail means by a name: for the reader of what rails tell."""
         return self.rows(NAMED, [reference])
 
-    def due(self, by: datetime, limit: int = 500, as_of: int | None = None) -> list[Row]:
-        """Timers of all books that have run out `by` then, oldest first: for the poller, which acts for nobody."""
-        return self.rows(DUE, [by, limit], then=at(as_of, None, "due"))
+    def due(
+        self,
+        by: datetime,
+        limit: int = 500,
+        as_of: int | None = None,
+        after: tuple[datetime, UUID, str, str] | None = None,
+    ) -> list[Row]:
+        """Timers of all books that have run out `by` then, oldest first, from the one that follows `after` (moment,
+        stream, kind, key): for the poller, which acts for nobody."""
+        moment, stream, kind, key = after or (None, None, None, None)
+        parameters = {"by": by, "at": moment, "stream": stream, "kind": kind, "key": key, "limit": limit}
+        return self.rows(DUE, parameters, then=at(as_of, None, "due"))

@@ -27,7 +27,7 @@ def test_a_hold_expires_by_the_due_view_and_its_money_is_available_again(live: S
     machine = ViewMachine(database_url, recorder, recorder.horizon, decode, [views()["due"]])
     queries = Queries(recorder.readers.read)  # type: ignore[union-attr]
 
-    def due(now: datetime, limit: int) -> list[DueEntry]:
+    def due(now: datetime, limit: int, _after: DueEntry | None = None) -> list[DueEntry]:
         rows = queries.due(now, limit)
         return [DueEntry(row["book"], row["stream_id"], row["kind"], row["key"], row["due_at"]) for row in rows]
 

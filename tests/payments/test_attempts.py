@@ -43,6 +43,14 @@ def start_without_outcome(shop: Shop, order: PaymentOrder) -> None:
     shop.log.save(order, book=BOOK)
 
 
+def test_a_cancellation_that_is_repeated_after_the_hold_was_given_back_is_the_same(rail_shop: Shop) -> None:
+    order = advance(rail_shop, place(rail_shop, mode="manual"))
+    command = CancelOrder(book=BOOK, order_id=order.order_id)
+    assert not rail_shop.checkout.request_cancel(command).replayed
+    assert advance(rail_shop, order).status == "cancelled"
+    assert rail_shop.checkout.request_cancel(command).replayed
+
+
 def test_an_automatic_order_is_captured_and_the_attempt_was_written_first(rail_shop: Shop) -> None:
     order = advance(rail_shop, place(rail_shop))
     assert (order.status, order.captured_minor) == ("captured", 10_000)

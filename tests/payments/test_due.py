@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.payment_order import PaymentOrder
 from ledger.client import LedgerClient
-from payments.due import DueEntry, DuePoller
+from payments.due import BATCH, PAGES, DueEntry, DuePoller
 from projections.due import (
     AUTHORISATION_EXPIRY,
     FUNDS_RELEASE,
@@ -34,10 +34,21 @@ NO_ENGINE = LedgerClient("/nonexistent/engine.sock", connect_timeout=0.01)
 def poller(shop: Shop, *entries: DueEntry) -> DuePoller:
     """Given a view that shows `entries` from their time on, for ever: a view may lag behind."""
 
-    def due(now: datetime, limit: int) -> list[DueEntry]:
-        return [entry for entry in entries if entry.due_at <= now][:limit]
+    def due(now: datetime, limit: int, after: DueEntry | None = None) -> list[DueEntry]:
+        first = 0 if after is None else entries.index(after) + 1
+        return [entry for entry in entries[first:] if entry.due_at <= now][:limit]
 
     return DuePoller(shop.log, due, shop.clock, lambda *_: False, NO_ENGINE)
+
+
+def test_thousands_that_wait_keep_nobody_from_their_turn(shop: Shop) -> None:
+    at = shop.clock.now() + HOUR
+    order = shop.checkout.create_order(shop.body(expires_at=at)).order
+    waiting = [DueEntry(BOOK, UUID(int=number), WAITING, "1", at) for number in range(BATCH * PAGES)]
+    timers = poller(shop, *waiting, DueEntry(BOOK, order.id, ORDER_EXPIRY, "", at))
+    shop.clock.pass_(HOUR)
+    assert (timers.poll(), shop.log.repository.get(order.id).status) == (0, "created")
+    assert (timers.poll(), shop.log.repository.get(order.id).status) == (1, "expired")
 
 
 def test_an_unpaid_order_expires_at_its_time_and_only_once(shop: Shop) -> None:
@@ -127,7 +138,7 @@ def test_an_outcome_that_nobody_knows_is_asked_for_until_evidence_ends_the_doubt
     (timer,) = [entry for entry in due_entries(rail_shop) if entry.kind == INQUIRY]
     assert timer == DueEntry(BOOK, order.id, INQUIRY, "1", rail_shop.clock.now() + INQUIRY_AFTER)
 
-    def due(now: datetime, limit: int) -> list[DueEntry]:
+    def due(now: datetime, _limit: int, _after: DueEntry | None = None) -> list[DueEntry]:
         return [entry for entry in due_entries(rail_shop) if entry.kind == INQUIRY and entry.due_at <= now]
 
     timers = DuePoller(rail_shop.log, due, rail_shop.clock, rail_shop.attempts.advance, NO_ENGINE)
@@ -159,7 +170,7 @@ def test_a_poll_that_fails_does_not_end_the_timers(shop: Shop) -> None:
     stop = threading.Event()
     polls: list[datetime] = []
 
-    def due(now: datetime, limit: int) -> list[DueEntry]:
+    def due(now: datetime, limit: int, _after: DueEntry | None = None) -> list[DueEntry]:
         polls.append(now)
         if len(polls) == 3:
             stop.set()
