@@ -25,6 +25,7 @@ from payments.checkout import Checkout
 from payments.commands import OpenBook
 from payments.due import DueEntries, DueEntry, DuePoller
 from payments.evidence import Evidence, Named
+from payments.lanes import CALLS
 from payments.offered import Offered
 from payments.orders import Orders
 from payments.payers import Payers
@@ -116,9 +117,10 @@ def rails(settings: Settings, stopped: Callable[[float], bool] | None = None) ->
     return guarded(open_rails(settings), timeouts, Waits() if stopped is None else Waits(stopped=stopped))
 
 
-def open_rails(settings: Settings) -> dict[str, Rail]:
-    """The same without guards."""
-    return {name: open_rail(name, given) for name, given in _rail_options(settings).items()}
+def open_rails(settings: Settings, clock: Clock | None = None) -> dict[str, Rail]:
+    """The same without guards; where days pass by a clock of one's own, that is the present for them, too."""
+    now = (clock or SystemClock()).now
+    return {name: open_rail(name, given, now) for name, given in _rail_options(settings).items()}
 
 
 def opened_rails(settings: Settings) -> frozenset[str]:
@@ -193,8 +195,9 @@ class Paying(NamedTuple):
 
 
 @contextmanager
-def paying(settings: Settings, rails: Mapping[str, GuardedRail], clock: Clock) -> Iterator[Paying]:
-    """The parts of the payment process, for rails that stay the caller's to close. Nothing of it runs yet."""
+def paying(settings: Settings, rails: Mapping[str, GuardedRail], clock: Clock, calls: int = CALLS) -> Iterator[Paying]:
+    """The parts of the payment process, for rails that stay the caller's to close; each is asked for so many orders
+    at once. Nothing of it runs yet."""
     # Only here: nobody else calls rails, and so nobody else has to know who pays.
     from eventlog.sealing.seals import KeyedSeals
 
@@ -208,7 +211,7 @@ def paying(settings: Settings, rails: Mapping[str, GuardedRail], clock: Clock) -
         routes = Routes(rails, lambda name: rails[name].why_not(), settings.rail_costs)
         attempts = Attempts(log, rails, clock, routes, Payers(KeyedSeals(keys)).for_call)
         process = PaymentProcess(
-            recorder, lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS), attempts
+            recorder, lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS), attempts, calls
         )
         timers = DuePoller(log, _due_entries(queries), clock, process.look, ledger)
         told = {name: rail for name, rail in rails.items() if rail.capabilities.facts}

@@ -171,6 +171,12 @@ class PaymentProcess:
         self._lanes.submit(SORTING, self._sort, book, stream_id)
         return False
 
+    @property
+    def idle(self) -> bool:
+        """Whether no order is being looked at or waits for its turn."""
+        with self._lock:
+            return not self._waiting
+
     def settle(self, timeout: float = 30.0) -> bool:
         """Wait until nothing is unfinished; False when `timeout` seconds were not enough."""
         with self._lock:

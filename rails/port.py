@@ -10,6 +10,7 @@ All amounts are positive integers in minor units of an ISO 4217 currency. All mo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 DeclineClass = Literal["hard", "soft"]
+Now = Callable[[], "datetime"]
+"""Tells the present, in UTC."""
 
 OPERATIONS: Final = ("authorise", "capture", "void", "inquire", "facts")
 """The methods of a rail that ask it something."""

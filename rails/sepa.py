@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rails.formats.direct_debit import Creditor
-    from rails.port import Rail
+    from rails.port import Now, Rail
 
 NAME: Final = "sepa"
 TAKES: Final = Takes(frozenset({"bank_transfer", "direct_debit"}), frozenset({"EUR"}))
@@ -31,14 +31,14 @@ class SepaSettingInvalid(ValueError):
     """A setting of the bank rail is missing or cannot be what it says."""
 
 
-def from_settings(settings: Mapping[str, str]) -> Rail:
+def from_settings(settings: Mapping[str, str], now: Now) -> Rail:
     """Raises `SepaSettingInvalid`. Opening sends nothing."""
     # Only here: what reads and writes bank files is of no use to the processes that do not pay.
     from rails.sepa_bank import HttpBank
     from rails.sepa_rail import SepaRail
 
     timeouts = read_timeouts(settings, OPERATIONS, SepaSettingInvalid)
-    return SepaRail(HttpBank(_url(settings), timeouts), _creditor(settings))
+    return SepaRail(HttpBank(_url(settings), timeouts), _creditor(settings), now)
 
 
 def _url(settings: Mapping[str, str]) -> str:
