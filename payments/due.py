@@ -130,6 +130,11 @@ class DuePoller:
         self._engine_away = False
         return sum(self._handle(entry, now) for page in self._pages(now) for entry in page)
 
+    @property
+    def whole(self) -> bool:
+        """Whether the last poll came to the end of what is due."""
+        return self._after is None
+
     def _pages(self, now: datetime) -> Iterator[Sequence[DueEntry]]:
         """What is due from where the last poll ended, as much as one poll looks through: thousands that wait for their
         payers stay due, and must not keep others from their turn."""

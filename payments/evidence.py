@@ -62,6 +62,11 @@ class Evidence:
         self._checkpoints, self._clock, self._patience_s = checkpoints, clock, patience_s
         self._missed: dict[str, float] = {}
 
+    @property
+    def rails(self) -> tuple[str, ...]:
+        """Whose facts are read."""
+        return tuple(self._rails)
+
     def run(self, stop: threading.Event, interval_s: float) -> None:
         """Reads until `stop` is set, every so many seconds to the end of what there is."""
         while not stop.is_set():
