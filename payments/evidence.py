@@ -80,16 +80,19 @@ class Evidence:
                     log.exception("evidence.failed", rail=rail)
             stop.wait(interval_s)
 
-    def read(self, rail: str) -> bool:
-        """One page of one rail; answers whether there may be another. Raises LogUnavailable."""
+    def read(self, rail: str) -> bool | None:
+        """One page of one rail; answers whether there may be another, None when it is to be asked for again. Raises
+        LogUnavailable."""
         name = f"facts/{rail}"
         after = self._checkpoints.max_tracking_id(name) or 0
         page = self._rails[rail].facts(after)
         if not isinstance(page, FactsPage):
             log.warning("evidence.rail_away", rail=rail, reason=page.reason)
-            return False
+            return None
         taken = [self._take(rail, fact) for fact in page.facts]
-        if not all(taken) or page.next_after <= after:
+        if not all(taken):
+            return None
+        if page.next_after <= after:
             return False
         with suppress(IntegrityError):  # kept already, by a write whose answer was lost
             self._checkpoints.insert_tracking(Tracking(name, page.next_after))

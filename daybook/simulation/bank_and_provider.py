@@ -40,18 +40,19 @@ class OtherSide:
         """Let time pass over there."""
         self._post("/clock", {"advance_s": time.total_seconds()})
 
-    def decide(self, action_url: str, decision: str) -> None:
-        """A payer presses a button; one who comes too late finds the page closed."""
+    def decide(self, action_url: str, decision: str) -> bool:
+        """A payer presses a button; one who comes too late finds the page closed. False: it could not be reached."""
         answer = self._client.post(f"{action_url}/{decision}", headers={"Accept": "application/json"})
-        if answer.status_code != 409:
-            answer.raise_for_status()
+        return _reached(answer, too_late=409)
 
-    def transfer(self, key: str, reference: str, amount_minor: int) -> None:
-        """A payer sends money with a reference."""
+    def transfer(self, key: str, reference: str, amount_minor: int) -> bool:
+        """A payer sends money with a reference. False: their bank could not be reached."""
         body = {"creditor_iban": self._iban, "amount_minor": amount_minor, "currency": "EUR"}
         body |= {"debtor_name": DEBTOR, "remittance": f"order {reference}"}
-        self._client.post("/bank/v1/transfers", json=body, headers={"Idempotency-Key": key}).raise_for_status()
+        if not _reached(self._client.post("/bank/v1/transfers", json=body, headers={"Idempotency-Key": key})):
+            return False
         self._paid[reference] = self._paid.get(reference, 0) + amount_minor
+        return True
 
     def played(self) -> dict[str, dict[str, int]]:
         """How often what went wrong, by operation."""
@@ -93,3 +94,12 @@ class OtherSide:
 
     def _post(self, path: str, body: dict[str, Any]) -> None:
         self._client.post(path, json=body).raise_for_status()
+
+
+def _reached(answer: httpx.Response, too_late: int | None = None) -> bool:
+    """Whether there was anybody: people try again later where there was not."""
+    if answer.status_code == 503:
+        return False
+    if answer.status_code != too_late:
+        answer.raise_for_status()
+    return True

@@ -32,7 +32,7 @@ LEAST_STEPS: Final = 6
 AFTERWARDS: Final = (*(timedelta(hours=1),) * 8, *(timedelta(days=1),) * 22)
 """Doubts are asked about for six hours and then by the day; a transfer has fourteen days, a debit is back in nine."""
 READS: Final = 6
-LAST_READS: Final = 60
+LAST_READS: Final = 200
 LONGER: Final = 30
 """Further days for what is still open then."""
 ROUNDS: Final = 50
@@ -144,10 +144,11 @@ class Drill:
             self._paying.timers.poll()
 
     def _read(self, times: int) -> None:
-        """What rails tell by themselves, as often as that many tries, most of which fail, let through."""
+        """What rails tell by themselves, to its end or for as many tries: most of them fail."""
         for rail in self._paying.evidence.rails:
             for _ in range(times):
-                self._paying.evidence.read(rail)
+                if self._paying.evidence.read(rail) is False:
+                    break
         self._quiet()
 
     def _quiet(self) -> None:

@@ -50,14 +50,13 @@ class People:
             return self._shop(sale, order)
         attempt = next(one for one in order.attempts if one.state == "requires_action")
         if sale.wish.way == "challenged":
-            self._other_side.decide(attempt.action_url or "", sale.wish.act)
-            return True
+            return self._other_side.decide(attempt.action_url or "", sale.wish.act)
         reference, amount = attempt.rail_reference or "", order.amount_minor
         if sale.wish.act == "less" and amount > 1:
             amount -= max(1, amount // 10)
-        self._other_side.transfer(f"{order.order_id}/1", reference, amount)
-        if sale.wish.act == "twice":
-            self._other_side.transfer(f"{order.order_id}/2", reference, amount)
+        if not self._other_side.transfer(f"{order.order_id}/1", reference, amount):
+            return False
+        if sale.wish.act == "twice" and self._other_side.transfer(f"{order.order_id}/2", reference, amount):
             self.paid_twice.add(order.order_id)
         return True
 
