@@ -20,14 +20,16 @@ from tests.benchmarks.report import load
 
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 BULK_ITEMS = 100
+DEBTOR = "DE89370400440532013000"
 MERCHANT = "00000000-0000-0000-0000-00000000aaaa"
 
 
 @dataclass
 class Job:
-    """What to send: `kind` is "order", "transfer", "bulk" or "read"; `ids` are wallets to move between, or orders to
-    read; `hot` makes the first wallet the "source" or the "destination" of every transfer. An order names `rail`, if
-    that is given, and is then paid by a card of the simulator's; `limit` ends the job before its time, 0 does not."""
+    """What to send: `kind` is "order", "debit", "transfer", "bulk" or "read"; `ids` are wallets to move between, or
+    orders to read; `hot` makes the first wallet the "source" or the "destination" of every transfer. An order names
+    `rail`, if that is given, and is then paid by a card of the simulator's; a debit is collected by the bank rail.
+    `limit` requests end the job before its time, and no more than `rate` are sent in a second; 0 sets no bound."""
 
     host: str
     port: int
@@ -39,6 +41,7 @@ class Job:
     hot: str = ""
     rail: str = ""
     limit: int = 0
+    rate: float = 0.0
 
 
 @dataclass
@@ -62,6 +65,11 @@ def request_of(job: Job, dice: random.Random) -> bytes:
         reference = f"bench-{dice.getrandbits(32)}"
         paid = f',"rail":"{job.rail}","payment_token":"tok_visa"' if job.rail else ""
         body = f'{{"amount_minor":1234,"currency":"EUR","merchant_id":"{MERCHANT}","reference":"{reference}"{paid}}}'
+    elif job.kind == "debit":
+        path = "payment-orders"
+        payer = f'{{"name":"Ada Byron","iban":"{DEBTOR}","mandate":{{"reference":"M-1","signed_on":"2026-01-02"}}}}'
+        paid = f'"rail":"sepa","method":"direct_debit","payer":{payer}'
+        body = f'{{"amount_minor":1234,"currency":"EUR","merchant_id":"{MERCHANT}",{paid}}}'
     elif job.kind == "bulk":
         path = "bulk"
         items = ",".join('{"action":"transfer",' + _transfer(job, dice)[1:] for _ in range(BULK_ITEMS))
@@ -91,25 +99,42 @@ def run(job: Job) -> Result:
     statuses: dict[int, int] = {}
     took: list[float] = []
     began = time.perf_counter()
+    resting: list[socket.socket] = []
     for _ in range(job.clients):
         connection = socket.create_connection((job.host, job.port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         ready.register(connection, selectors.EVENT_READ, connection)
         buffers[connection.fileno()] = b""
-        _send(connection, job, dice, sent)  # at once, as clients do: a busy process leaves the next one to another
-    while sent:
-        for entry, _ in ready.select(30.0):
+        if job.rate:
+            resting.append(connection)
+        else:
+            _send(connection, job, dice, sent)  # at once, as clients do: a busy process leaves the next one to another
+    while sent or resting:
+        begun = len(took) + len(sent)
+        due = began + begun / job.rate if resting else began + job.seconds
+        if resting and (_over(job, began, begun) or time.perf_counter() >= due):
+            connection = resting.pop(0)
+            if not _over(job, began, begun):
+                _send(connection, job, dice, sent)
+            continue
+        for entry, _ in ready.select(max(0.0, due - time.perf_counter()) if resting else 30.0):
             number = entry.fd
             status = _answered(entry.data, number, buffers)
             if status is None:
                 continue
-            now = time.perf_counter()
-            took.append(now - sent.pop(number))
+            took.append(time.perf_counter() - sent.pop(number))
             statuses[status] = statuses.get(status, 0) + 1
-            if now - began < job.seconds and (not job.limit or len(took) + len(sent) < job.limit):
+            if job.rate:
+                resting.append(entry.data)
+            elif not _over(job, began, len(took) + len(sent)):
                 _send(entry.data, job, dice, sent)
     total = load(sorted(took), time.perf_counter() - began)
     return Result(total.per_second, total.p50_ms, total.p99_ms, statuses)
+
+
+def _over(job: Job, began: float, begun: int) -> bool:
+    """Whether no further request is to be sent."""
+    return time.perf_counter() - began >= job.seconds or (job.limit > 0 and begun >= job.limit)
 
 
 def _send(connection: socket.socket, job: Job, dice: random.Random, sent: dict[int, float]) -> None:

@@ -37,10 +37,14 @@ LOG_EVERYTHING = ("alter system set log_min_duration_statement = 0", "select pg_
 CAPTURED = "select count(*) from views.payment_orders where status = 'captured'"
 
 
-def person(number: int, subject: str | None) -> dict[str, str]:
+def person(number: int, subject: str | None) -> dict[str, Any]:
     """Somebody whose every text stands nowhere else."""
     iban = str(IBAN.generate("DE", bank_code="37040044", account_code=f"{7_290_118_000 + number}"))
-    payer = {"name": f"Canaria {number} Quetzalcoatl", "email": f"canary-{number}-quetzal@example.org", "iban": iban}
+    payer: dict[str, Any] = {"name": f"Canaria {number} Quetzalcoatl", "email": f"canary-{number}-quetzal@example.org"}
+    payer |= {
+        "iban": iban,
+        "mandate": {"reference": f"MANDATE-OF-CANARY-{number}", "signed_on": f"19{60 + number}-02-03"},
+    }
     return payer if subject is None else {"subject": subject, **payer}
 
 
@@ -48,7 +52,7 @@ PEOPLE = {"anna": person(1, ANNA), "bert": person(2, BERT), "cleo": person(3, CL
 CANARIES = {
     f"{name}'s {field}": text.encode()
     for name, payer in PEOPLE.items()
-    for field, text in payer.items()
+    for field, text in {**payer, "mandate": payer["mandate"]["reference"]}.items()
     if field != "subject"
 }
 
@@ -92,7 +96,7 @@ class Drill(RunningCopy):
                     self._create(client, key, payer=wrong)
             self._create(client, str(uuid4()), metadata={"note": CONTROL})
 
-    def _pay(self, client: Client, name: str, payer: dict[str, str]) -> None:
+    def _pay(self, client: Client, name: str, payer: dict[str, Any]) -> None:
         order = self._create(client, str(uuid4()), payer=payer, wait_s=30)
         assert order.status == "captured"
         assert order.payer.name == payer["name"]
@@ -180,7 +184,7 @@ def test_of_an_erased_person_nothing_is_left_and_the_books_do_not_change(server_
         assert any(place.endswith("server.log") for place in on_disk), "the search does not see PostgreSQL's log"
 
         told = json.loads(copy.run("privacy", "erase", ANNA, "--json"))
-        assert (told["state"], told["orders"], told["fields"], told["replayed"]) == ("erased", 2, 6, False)
+        assert (told["state"], told["orders"], told["fields"], told["replayed"]) == ("erased", 2, 10, False)
         assert json.loads(copy.run("privacy", "erase", ANNA, "--json"))["replayed"]
         for number in range(2):
             assert copy.payer("anna", number).model_dump(exclude_none=True) == {"subject": ANNA, "erased": True}
