@@ -129,6 +129,9 @@ class OrderSchema(Schema):
     authorized_minor = fields.Integer(required=True)
     captured_minor = fields.Integer(required=True)
     released_minor = fields.Integer(required=True)
+    returned_minor = fields.Integer(
+        required=True, metadata={"description": "Captured money that went back by the payer's bank"}
+    )
     capturable_minor = fields.Integer(required=True)
     splits = fields.List(fields.Nested(SplitSchema), required=True)
     capture_mode = fields.String(required=True)
@@ -173,6 +176,7 @@ def order_document(order: PaymentOrder) -> dict[str, Any]:
         "authorized_minor": order.authorized_minor,
         "captured_minor": order.captured_minor,
         "released_minor": order.released_minor,
+        "returned_minor": order.returned_minor,
         "capturable_minor": order.capturable_minor,
         "splits": [{"seller_id": s.seller_id, "amount_minor": s.amount_minor} for s in order.splits],
         "capture_mode": order.capture_mode,

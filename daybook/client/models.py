@@ -172,6 +172,7 @@ class PaymentOrder(Written):
     authorized_minor: int
     captured_minor: int
     released_minor: int
+    returned_minor: int
     capturable_minor: int
     splits: tuple[Split, ...]
     capture_mode: str
