@@ -23,7 +23,7 @@ from tests.api.support import MERCHANT, Shop
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RESOURCES = (
     "merchants", "wallets", "transfers", "postings", "holds", "bulks", "periods", "monitors", "adjustments", "sums",
-    "payment_orders", "events", "replays", "probes",
+    "payment_orders", "events", "replays", "rails", "probes",
 )  # fmt: skip
 LINES = [
     {"wallet": "wallet:a", "currency": "EUR", "amount_minor": 5},
@@ -37,11 +37,12 @@ VALUES: dict[str, Any] = {
     "items": [{"action": "transfer", "key": "k", "source": "wallet:a", "destination": "wallet:b", "amount_minor": 1,
                "currency": "EUR"}],
     "splits": [{"seller_id": MERCHANT, "amount_minor": 5}], "topics": ("a.b.v1",),
-    "payer": {"subject": MERCHANT, "name": "Anna", "email": "anna@example.com", "iban": "DE89370400440532013000"},
+    "payer": {"subject": MERCHANT, "name": "Anna", "email": "anna@example.com", "iban": "DE89370400440532013000",
+              "mandate": {"reference": "M-1", "signed_on": "2026-01-02"}},
     **dict.fromkeys(WHOLE, 5), "min_amount_minor": 1, "max_amount_minor": 9, **dict.fromkeys(TRUE, True),
     **dict.fromkeys(("at_least", "after", "as_of"), "7"),
     **dict.fromkeys(("merchant_id", "posting_id", "hold_id", "monitor_id", "adjustment_id", "order_id"), MERCHANT),
-    "replay_id": MERCHANT,
+    "replay_id": MERCHANT, "method": "card", "return_url": "https://shop.example/3",
     "key": MERCHANT,
 }  # fmt: skip
 FOLLOWED = ("GET", "/v1/payment-orders/{order_id}/events")
