@@ -95,8 +95,6 @@ class Attempts:
             late = _held_too_late(order, attempt)
             if late is not None and rail.capabilities.void:
                 return self._void_late(book, order, attempt, late, rail)
-            if attempt.recheck_at is not None and attempt.recheck_at <= self._clock.now():
-                return self._inquiries.recheck(book, order, attempt, rail)
             if attempt.undecided:
                 return self._inquiries.ask(book, order, attempt, rail)
             if attempt.unknown_operation is not None and not due_inquiry(attempt, self._clock.now()):
@@ -108,6 +106,16 @@ class Attempts:
                 return self._void(book, order, attempt, rail)
             if _captures_itself(order, attempt):
                 return self._request_automatic_capture(book, order, attempt)
+        return self._recheck(book, order)
+
+    def _recheck(self, book: int, order: PaymentOrder) -> PaymentOrder | None:
+        """Declines to be asked about once more come last: their rail may be away, and another one wanted for more."""
+        for attempt in order.attempts:
+            rail = self._rails.get(attempt.rail)
+            if rail is not None and attempt.recheck_at is not None and attempt.recheck_at <= self._clock.now():
+                after = self._inquiries.recheck(book, order, attempt, rail)
+                if after is not None:
+                    return after
         return None
 
     def _start(self, book: int, order: PaymentOrder) -> PaymentOrder | None:

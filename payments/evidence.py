@@ -61,6 +61,7 @@ class Evidence:
         self._orders, self._rails, self._find = orders, rails, find
         self._checkpoints, self._clock, self._patience_s = checkpoints, clock, patience_s
         self._missed: dict[str, float] = {}
+        self._nobodys: set[tuple[str, str]] = set()
 
     @property
     def rails(self) -> tuple[str, ...]:
@@ -96,6 +97,7 @@ class Evidence:
             return False
         with suppress(IntegrityError):  # kept already, by a write whose answer was lost
             self._checkpoints.insert_tracking(Tracking(name, page.next_after))
+        self._nobodys = {told for told in self._nobodys if told[0] != rail}
         return True
 
     def _take(self, rail: str, fact: Fact) -> bool:
@@ -109,6 +111,8 @@ class Evidence:
                 self._missed.pop(fact.booking_key, None)
                 self._write(rail, named, order, fact)
                 return True
+        if (rail, fact.booking_key) in self._nobodys:
+            return True
         since = self._missed.setdefault(fact.booking_key, time.monotonic())
         if time.monotonic() - since < self._patience_s:
             return False
@@ -130,6 +134,10 @@ class Evidence:
         FACTS.labels(rail, "known" if order.version == before else "new").inc()
 
     def _unclaimed(self, rail: str, booking_key: str, why: str) -> None:
-        """People find it in the rail's own reports, under this key; the log holds nothing of other people's money."""
+        """People find it in the rail's own reports, under this key; the log holds nothing of other people's money. Said
+        once, however often the page is read until all of it is done with."""
+        if (rail, booking_key) in self._nobodys:
+            return
+        self._nobodys.add((rail, booking_key))
         FACTS.labels(rail, "unclaimed").inc()
         log.warning("evidence.unclaimed", rail=rail, booking_key=booking_key, why=why)

@@ -32,7 +32,7 @@ def money_in(order: PaymentOrder, number: int, fact: MoneyIn, now: datetime) -> 
         amount_minor=fact.amount_minor,
         currency=fact.currency,
         # a success that comes too late is known by its reference: where an attempt can have several, by the booking's
-        rail_reference=fact.booking_key if of_its_own and not _fits(order, attempt, capture_id) else reference,
+        rail_reference=fact.booking_key if of_its_own and not _fits(order, attempt, capture_id, fact) else reference,
         cost_minor=fact.cost_minor,
         effective_at=now if fact.effective_on is None else _noon(fact),
         at=now,
@@ -60,10 +60,12 @@ def money_back(order: PaymentOrder, number: int, fact: MoneyBack, now: datetime)
     return False
 
 
-def _fits(order: PaymentOrder, attempt: Attempt, capture_id: str) -> bool:
-    """Whether the money is the one that the attempt was to bring, and not something beside it."""
+def _fits(order: PaymentOrder, attempt: Attempt, capture_id: str, fact: MoneyIn) -> bool:
+    """Whether the money is the one that the attempt was to bring, and not too much, or something beside it."""
     known = order.captures.get(capture_id)
-    return attempt.undecided or (known is not None and known.state in ("requested", "captured", "returned"))
+    if known is not None and known.state in ("requested", "captured", "returned"):
+        return True
+    return attempt.undecided and fact.amount_minor <= attempt.amount_minor
 
 
 def _capture_id(order: PaymentOrder, attempt: Attempt, fact: MoneyIn) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
+import payments.evidence
 from domain.payment_order import PaymentOrder
 from eventlog.recorded import Meta
 from eventlog.sealing.memory_keys import MemoryKeyStore
@@ -22,6 +24,7 @@ from payments.offered import Offered
 from payments.orders import Orders
 from projections.rail_references import VIEW
 from projections.view import Fact, Rows
+from rails.formats.identifiers import creditor_reference
 from rails.http_calls import ReadTimeouts
 from rails.port import Rail
 from rails.registry import open_rail
@@ -162,6 +165,15 @@ def test_who_transfers_twice_has_paid_twice_and_the_second_time_waits_for_people
     assert (order.status, order.captured_minor, len(order.late_successes)) == ("conflicted", 10_000, 1)
 
 
+def test_each_transfer_of_too_much_waits_for_people(desk: Desk) -> None:
+    order = transfer(desk)
+    for amount_minor in (10_001, 10_002):
+        desk.bank.transfer(reference_of(order), amount_minor)
+        desk.tell()
+    order = desk.now(order)
+    assert (order.status, order.captured_minor, len(order.late_successes)) == ("conflicted", 0, 2)
+
+
 def test_less_than_was_asked_for_is_what_is_booked(desk: Desk) -> None:
     order = transfer(desk)
     desk.bank.transfer(reference_of(order), 9_000)
@@ -280,6 +292,33 @@ def test_money_of_others_is_nobodys_here_and_keeps_nothing_up(desk: Desk) -> Non
     desk.bank.transfer(reference_of(order), 10_000)
     desk.tell()
     assert desk.now(order).captured_minor == 10_000
+
+
+def test_names_that_nobody_knows_keep_no_page_from_being_done_with_and_are_told_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come one after the other, and each is waited for on its own."""
+    orders, _, find, checkpoints, clock, _ = evidence_of(desk.shop, desk.rails)
+    seconds = [0.0]
+    monkeypatch.setattr(payments.evidence.time, "monotonic", lambda: seconds[0])
+    evidence = Evidence(orders, {"sepa": desk.rails["sepa"]}, find, checkpoints, clock)
+    before = unclaimed()
+    desk.bank.transfer("thanks for nothing", 700)
+    desk.bank.transfer(creditor_reference("nobody's"), 10_000)
+    assert not evidence.read("sepa")
+    seconds[0] = 30.0
+    desk.bank.transfer(creditor_reference("nobody's either"), 10_000)
+    reads = 0
+    while not evidence.read("sepa"):
+        seconds[0] += 10.0
+        reads += 1
+        assert reads < 20
+    assert (seconds[0], unclaimed() - before, evidence.read("sepa")) == (90.0, 3.0, False)
+
+
+def unclaimed() -> float:
+    """How many bookings were told of as nobody's."""
+    return REGISTRY.get_sample_value("daybook_rail_facts_total", {"rail": "sepa", "outcome": "unclaimed"}) or 0.0
 
 
 def test_a_fact_whose_order_cannot_be_found_yet_is_told_again(desk: Desk) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from domain.attempts import RECHECK_AFTER
 from domain.payment_order import PaymentOrder
 from payments.attempts import Attempts
+from payments.commands import CaptureOrder
 from payments.ladder import STEPS
 from payments.routes import ATTEMPTS_MAX, Routes
 from rails.port import AuthoriseReply, AuthoriseRequest, Declined, Rail
@@ -19,7 +21,7 @@ from rails.registry import open_rail
 from rails.routing import AUTO, Cost
 from rails.simulator import magic
 from rails.simulator.process import RunningSimulator, running_simulator
-from tests.payments.shop import TOKEN, Shop
+from tests.payments.shop import BOOK, TOKEN, Shop
 from tests.payments.test_attempts import advance
 
 COSTS = {"first": Cost(bps=10), "second": Cost(bps=20)}
@@ -118,6 +120,24 @@ def test_a_no_goes_elsewhere_only_where_another_may_say_yes(
     rails["first"].declines = refusal
     order = place(rail_shop)
     assert tried(order) == [("first", "declined"), *([("second", "captured")] if elsewhere else [])]
+
+
+def test_a_rail_that_declined_and_went_away_keeps_no_capture_at_another_waiting(
+    rail_shop: Shop, rails: dict[str, Named]
+) -> None:
+    rails["first"].declines = Declined("processing_error", "soft")
+    body = rail_shop.body(amount_minor=10_000, rail=AUTO, payment_token=TOKEN, capture_mode="manual")
+    order = advance(rail_shop, rail_shop.checkout.create_order(body).order)
+    assert tried(order) == [("first", "declined"), ("second", "authorized")]
+    rail_shop.clock.pass_(2 * RECHECK_AFTER)
+    nobody = Named(open_rail("simulated", {"url": "http://127.0.0.1:9"}), "first")
+    use(rail_shop, rails | {"first": nobody})
+    rail_shop.checkout.request_capture(CaptureOrder(book=BOOK, order_id=order.order_id, capture_id=order.order_id))
+    order = advance(rail_shop, order)
+    assert (order.status, rail_shop.topics().count("decline-confirmed")) == ("captured", 0)
+    use(rail_shop, rails)
+    advance(rail_shop, order)
+    assert rail_shop.topics().count("decline-confirmed") == 1
 
 
 def test_one_order_is_not_hammered(rail_shop: Shop, rails: dict[str, Named]) -> None:
