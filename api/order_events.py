@@ -36,7 +36,7 @@ STREAM_S = 60.0
 BEAT_S = 15.0
 RETRY_MS = 2_000
 NO_ROOM_S = 0.5
-OVER = frozenset({"captured", "failed", "cancelled", "expired"})
+OVER = frozenset({"captured", "returned", "failed", "cancelled", "expired"})
 VERSION_MAX = 2**31 - 1
 
 

@@ -13,7 +13,7 @@ from daybook.client.connection import Connection, given, in_path
 from daybook.client.models import Merchant, OrderExplanation, OrderStep, PaymentOrder
 
 COMES_BACK_S = 2.0
-OVER = frozenset({"captured", "failed", "cancelled", "expired"})
+OVER = frozenset({"captured", "returned", "failed", "cancelled", "expired"})
 
 
 class Merchants:

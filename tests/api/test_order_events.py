@@ -22,6 +22,7 @@ from tests.api.proxy import serving
 from tests.api.support import BOOK, MERCHANT, OTHER_MERCHANT, Shop
 
 ORDERS = "/v1/payment-orders"
+CAPTURE = "c0000000-0000-4000-8000-000000000001"
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +54,10 @@ def changed(shop: Shop, order_id: str, *names: str) -> None:
             ),
             "decline": lambda: order.decline(attempt=1, code="stolen_card", decline_class="hard", at=at),
             "capture": lambda: order.capture(
-                capture_id=str(uuid4()), attempt=1, amount_minor=1_234, currency="EUR", rail_reference="r", at=at
+                capture_id=CAPTURE, attempt=1, amount_minor=1_234, currency="EUR", rail_reference="r", at=at
+            ),
+            "return": lambda: order.return_payment(
+                capture_id=CAPTURE, amount_minor=1_234, reason="MD06", booking_key="b/1", effective_at=at, at=at
             ),
         }[name]()
     shop.log.save(order, book=BOOK)
@@ -95,6 +99,14 @@ def test_a_connection_that_was_lost_goes_on_after_the_last_message(shop: Shop) -
     assert list(messages(follow(shop, order_id, Last_Event_ID="3").text)) == []
     for wrong in ("x", "-1", "1.0", str(2**40), "٣"):
         problem(follow(shop, order_id, Last_Event_ID=wrong), 422, "invalid_request", "Last-Event-ID")
+
+
+def test_a_payment_that_went_back_is_over(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api.order_events, "STREAM_S", 600.0)
+    order_id = create(shop)["order_id"]
+    changed(shop, order_id, "start", "capture", "return")
+    told = list(messages(follow(shop, order_id).text))
+    assert [data["customer"]["word"] for _, data in told] == ["waiting", "processing", "paid", "returned"]
 
 
 def test_what_happens_meanwhile_is_told_when_it_happens(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
