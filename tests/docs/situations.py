@@ -79,17 +79,37 @@ def a_writer_is_stuck(reader: Reader) -> Iterator[None]:
 
 @contextmanager
 def a_rail_took_money_late(reader: Reader) -> Iterator[None]:
+    """For one page on what waits then."""
+    _taken_late(reader, "99999999-0000-4000-8000-000000000001", 7_700, "SEK", "au_late")
+    yield
+
+
+@contextmanager
+def an_order_is_conflicted(reader: Reader) -> Iterator[None]:
+    """The same in another currency, for another page on the order."""
+    _taken_late(reader, "99999999-0000-4000-8000-000000000002", 8_800, "DKK", "au_late_2")
+    yield
+
+
+def _taken_late(reader: Reader, order_id: str, amount_minor: int, currency: str, reference: str) -> None:
     """Declined for good, and captured all the same."""
-    order, now = _order("99999999-0000-4000-8000-000000000001", 7_700, "SEK"), datetime.now(UTC)
-    order.start_attempt(rail="simulated", method="token", amount_minor=7_700, attempt_key="late", at=now)
+    order, now = _order(order_id, amount_minor, currency), datetime.now(UTC)
+    order.start_attempt(rail="simulated", method="token", amount_minor=amount_minor, attempt_key=reference, at=now)
     order.decline(attempt=1, code="card_declined", decline_class="hard", at=now)
     order.capture(
-        capture_id=order.order_id, attempt=1, amount_minor=7_700, currency="SEK", rail_reference="au_late", at=now
+        capture_id=order_id,
+        attempt=1,
+        amount_minor=amount_minor,
+        currency=currency,
+        rail_reference=reference,
+        at=now,
     )
     _save(reader, order)
+    waits = "select count(*) from views.trial_balance where address = 'suspense:psp' and currency = %s"
+    listed = "select count(*) from views.payment_orders where order_id = %s and status = 'conflicted'"
     with _database(reader) as connection:
-        _until(connection, "select count(*) from views.trial_balance where address = 'suspense:psp'")
-    yield
+        _until(connection, waits, currency)
+        _until(connection, listed, order_id)
 
 
 @contextmanager
@@ -110,6 +130,22 @@ def an_outcome_is_unknown(reader: Reader) -> Iterator[None]:
     with _database(reader) as connection:
         seen = "select count(*) from views.payment_orders where order_id = %s and status = 'unknown'"
         _until(connection, seen, order_id)
+    yield
+
+
+@contextmanager
+def somebody_paid_without_a_reference(reader: Reader) -> Iterator[None]:
+    """A transfer on our account at the simulator's bank that no order waits for."""
+    body = {
+        "creditor_iban": reader.settings.bank_iban,
+        "amount_minor": 700,
+        "currency": "EUR",
+        "debtor_name": "Bert Example",
+        "remittance": "for the shoes",
+    }
+    address = f"{reader.settings.simulator_url}/bank/v1/transfers"
+    headers = {"Idempotency-Key": "without-a-reference"}
+    httpx.post(address, json=body, headers=headers, trust_env=False).raise_for_status()
     yield
 
 
@@ -221,7 +257,9 @@ SITUATIONS: dict[str, Callable[[Reader], AbstractContextManager[None]]] = {
     "operating/verify-findings.md": a_view_parked_a_stream,
     "operating/horizon-stalls.md": a_writer_is_stuck,
     "operating/suspense.md": a_rail_took_money_late,
+    "operating/conflicted.md": an_order_is_conflicted,
     "operating/outcome-unknown.md": an_outcome_is_unknown,
+    "operating/unclaimed-money.md": somebody_paid_without_a_reference,
     "operating/keys-unavailable.md": others_may_read_the_master_keys,
 }
 """By page, below docs/."""
