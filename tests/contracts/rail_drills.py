@@ -48,7 +48,10 @@ def simulated_drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]
         def act(reference: str, success: bool) -> None:
             books.post(f"/3ds/{reference}/{'approve' if success else 'decline'}").raise_for_status()
 
-        yield Drill(rail, amounts, totals, instruments={CHALLENGED: "tok_3ds"}, act=act)
+        def a_day_passes() -> None:
+            books.post("/clock", json={"advance_s": 86_400}).raise_for_status()
+
+        yield Drill(rail, amounts, totals, instruments={CHALLENGED: "tok_3ds"}, act=act, pass_time=a_day_passes)
         rail.close()
 
 

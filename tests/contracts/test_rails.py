@@ -10,10 +10,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rails.facts import MoneyIn
 from rails.port import (
     ActionRequired,
     Authorised,
@@ -28,7 +29,7 @@ from rails.port import (
 )
 from rails.registry import FACTORIES
 from rails.waived import EXAMINED_AGAINST, WAIVED, waiver
-from tests.contracts.drill import Drill, Moved
+from tests.contracts.drill import CURRENCY, Drill, Moved
 from tests.contracts.rail_drills import DRILLS
 
 if TYPE_CHECKING:
@@ -128,6 +129,24 @@ class TestRail:
             assert isinstance(told, Captured)
             assert (told.rail_reference, told.amount_minor) == (waits.rail_reference, 10_100)
             assert moved() == {"captured": 10_100, "cost": told.cost_minor}
+
+    def test_money_that_was_taken_is_told_of_later_and_the_same_when_asked_again(self, drill: Drill) -> None:
+        if declared(drill, "facts"):
+            rail: Any = drill.rail
+            request = drill.authorisation(10_200, capture=True)
+            reference = rail.authorise(request).rail_reference
+            assert drill.pass_time is not None, "the drill must let time pass for a rail that tells later"
+            drill.pass_time()
+            told, after = [], -1
+            page = rail.facts(0)
+            while page.next_after > after:
+                assert rail.facts(max(after, 0)) == page, "a page that is asked for again tells the same"
+                told, after = [*told, *page.facts], page.next_after
+                page = rail.facts(after)
+            found = [fact for fact in told if isinstance(fact, MoneyIn)]
+            (fact,) = [fact for fact in found if fact.payment in (request.attempt_key, reference)]
+            assert (fact.amount_minor, fact.currency) == (10_200, CURRENCY)
+            assert len({fact.booking_key for fact in found}) == len(found)
 
     def test_a_manual_payment_is_held_until_it_is_captured(self, drill: Drill, moved: Callable[[], Moved]) -> None:
         if declared(drill, "authorise", "capture"):
