@@ -12,9 +12,11 @@ from api.lists import ViewQuery
 from api.moments import answered_as_of
 from api.payer_schemas import PayerBody, PayerSchema, payer_document
 from api.services import current_caller, current_services
+from domain.money import Money
+from domain.payment_facts import BANK_TRANSFER
 from domain.payment_order import PaymentOrder
 from domain.payment_status import STATUSES
-from domain.told import WORDS, told
+from domain.told import WORDS, short_minor, told
 from rails.port import METHODS
 
 _NAME = validate.Regexp(r"^[A-Za-z0-9_.-]{1,40}$", error="must be 1 to 40 of A-Z a-z 0-9 _ . -")
@@ -220,9 +222,13 @@ def order_document(order: PaymentOrder) -> dict[str, Any]:
 def next_action(order: PaymentOrder) -> dict[str, Any] | None:
     """What the payer must do now; None when it is nothing."""
     attempt = next((one for one in order.attempts if one.state == "requires_action"), None)
-    if attempt is None:
+    if attempt is not None:
+        return {"url": attempt.action_url, "instructions": attempt.instructions, "expires_at": attempt.waits_until}
+    rest = short_minor(order) if order.method == BANK_TRANSFER else 0
+    if rest <= 0:
         return None
-    return {"url": attempt.action_url, "instructions": attempt.instructions, "expires_at": attempt.waits_until}
+    instructions = order.attempts[-1].instructions | {"amount": str(Money(rest, order.currency))}
+    return {"url": None, "instructions": instructions, "expires_at": None}
 
 
 def _payer_secret(order: PaymentOrder) -> str | None:

@@ -28,6 +28,8 @@ RECORDED_RAIL: Final = "recorded"
 _TAKEN: Final = ("captured", "returned")
 CARD: Final = "card"
 """How an order is paid that says nothing about it."""
+BANK_TRANSFER: Final = "bank_transfer"
+"""The one way in which payers decide themselves how much they pay, and how often."""
 
 
 class PaymentFacts(Aggregate):
@@ -175,7 +177,7 @@ class PaymentFacts(Aggregate):
             and currency == self.currency
         ):
             return False
-        if not self._capture_fits(tried, known, amount_minor, currency):
+        if not self.capture_fits(tried, known, amount_minor, currency):
             return self._detect_late(tried, "capture", amount_minor, currency, rail_reference, at)
         last = known.final if known is not None else final
         self.trigger_event(
@@ -195,7 +197,8 @@ class PaymentFacts(Aggregate):
         )
         return True
 
-    def _capture_fits(self, attempt: Attempt, known: Capture | None, amount_minor: int, currency: str) -> bool:
+    def capture_fits(self, attempt: Attempt, known: Capture | None, amount_minor: int, currency: str) -> bool:
+        """Whether a capture is one that the books expect; `known` is what is known of it already."""
         if currency != self.currency or amount_minor < 0 or (known is not None and known.state in _TAKEN):
             return False
         if attempt.rail == RECORDED_RAIL:
@@ -204,6 +207,8 @@ class PaymentFacts(Aggregate):
             return False
         if attempt.undecided:
             return amount_minor <= attempt.amount_minor
+        if attempt.method == BANK_TRANSFER and attempt.state == "captured":  # who paid too little pays the rest
+            return self.captured_minor + amount_minor <= self.amount_minor
         return amount_minor <= attempt.held_minor
 
     def fail_capture(self, *, capture_id: str, code: str, at: datetime) -> bool:

@@ -60,6 +60,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     *_stays(_topic("capture-requested"), "authorized", "partially_captured"),
     Transition(("submitting", "requires_action", "processing", *_HOLDING), _topic("captured"), "captured"),
     Transition(_HOLDING, _topic("captured"), "partially_captured"),
+    *_stays(_topic("captured"), "captured", when="the rest of a transfer"),
     *_stays(_topic("captured"), "submitting", "created", "captured", "cancelled", "expired", when=_RECORDED),
     Transition(("created", "cancelled", "expired"), _topic("captured"), "captured", _RECORDED),
     Transition(("submitting",), _topic("captured"), "created", "nothing taken"),

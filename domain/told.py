@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from domain.payment_facts import BANK_TRANSFER, RECORDED_RAIL
+
 if TYPE_CHECKING:
     from domain.payment_order import PaymentOrder
 
@@ -33,10 +35,12 @@ REASONS: Final[dict[str, str]] = {
     "expired_card": "The card has expired.",
     "action_expired": "The payment was not confirmed in time.",
     "authentication_failed": "The payment was not confirmed.",
+    "authentication_expired": "The payment was not confirmed in time.",
     "voided_at_rail": "The payment was withdrawn.",
 }
 """What may be said of why. Of a card that is reported lost or stolen, or suspected, nothing is: the person at the
 checkout need not be its owner."""
+PARTLY: Final = ("action_needed", "A part of the payment has arrived. The rest is still to be paid.")
 NO_REASON: Final = "Please use another way to pay, or ask your bank."
 
 
@@ -52,7 +56,16 @@ def told(order: PaymentOrder) -> Told:
     """What the payer of an order is told now."""
     status = order.status
     word, message = WORDS[status]
+    if short_minor(order) > 0:
+        word, message = PARTLY if order.method == BANK_TRANSFER else WORDS["unknown"]
     if status not in ("declined", "failed"):
         return Told(word, message, None)
     code = next((attempt.decline_code for attempt in reversed(order.attempts) if attempt.decline_code), "")
     return Told(word, message, REASONS.get(code, NO_REASON))
+
+
+def short_minor(order: PaymentOrder) -> int:
+    """How much less came than was asked for, in minor units, which only a transfer can mend; a shop that takes a part
+    itself has what it wants."""
+    asked = order.capture_mode == "automatic" and all(attempt.rail != RECORDED_RAIL for attempt in order.attempts)
+    return order.amount_minor - order.captured_minor if asked and order.status == "captured" else 0

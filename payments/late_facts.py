@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from uuid import uuid5
 
@@ -18,21 +19,34 @@ log = structlog.get_logger()
 
 def money_in(order: PaymentOrder, number: int, fact: MoneyIn, now: datetime) -> bool:
     """Record that money came in by an attempt; False when that is known. What contradicts the books is kept as a late
-    success, so that no money is lost."""
+    success, so that no money is lost; of a transfer that is the surplus alone."""
     attempt = order.attempt(number)
     capture_id = _capture_id(order, attempt, fact)
     known = order.captures.get(capture_id)
     if attempt.undecided or (attempt.unknown_operation == "capture" and known is not None):
         order.resolve(attempt=number, source="booking", evidence={"booking": fact.booking_key}, at=now)
+    if fact.repeatable and known is None:
+        room = attempt.amount_minor - attempt.captured_minor
+        if 0 < room < fact.amount_minor and fact.currency == order.currency:
+            _take(order, attempt, capture_id, replace(fact, amount_minor=room), now)
+            surplus = replace(fact, amount_minor=fact.amount_minor - room, booking_key=f"{fact.booking_key}/surplus")
+            return _take(order, attempt, _capture_id(order, attempt, surplus), surplus, now)
+    elif fact.repeatable and known is not None and known.amount_minor < fact.amount_minor:
+        return False  # its surplus is known with it
+    return _take(order, attempt, capture_id, fact, now)
+
+
+def _take(order: PaymentOrder, attempt: Attempt, capture_id: str, fact: MoneyIn, now: datetime) -> bool:
     reference = fact.rail_reference or fact.payment
-    of_its_own = fact.repeatable or fact.capture_key is not None
+    known, of_its_own = order.captures.get(capture_id), fact.repeatable or fact.capture_key is not None
+    expected = known is not None or order.capture_fits(attempt, known, fact.amount_minor, fact.currency)
     return order.capture(
         capture_id=capture_id,
-        attempt=number,
+        attempt=attempt.number,
         amount_minor=fact.amount_minor,
         currency=fact.currency,
         # a success that comes too late is known by its reference: where an attempt can have several, by the booking's
-        rail_reference=fact.booking_key if of_its_own and not _fits(order, attempt, capture_id, fact) else reference,
+        rail_reference=fact.booking_key if of_its_own and not expected else reference,
         cost_minor=fact.cost_minor,
         effective_at=now if fact.effective_on is None else _noon(fact),
         at=now,
@@ -58,14 +72,6 @@ def money_back(order: PaymentOrder, number: int, fact: MoneyBack, now: datetime)
         return order.decline(attempt=number, code=fact.reason, decline_class="soft", at=now)
     log.error("payments.return_of_nothing", order_id=order.order_id, booking_key=fact.booking_key)
     return False
-
-
-def _fits(order: PaymentOrder, attempt: Attempt, capture_id: str, fact: MoneyIn) -> bool:
-    """Whether the money is the one that the attempt was to bring, and not too much, or something beside it."""
-    known = order.captures.get(capture_id)
-    if known is not None and known.state in ("requested", "captured", "returned"):
-        return True
-    return attempt.undecided and fact.amount_minor <= attempt.amount_minor
 
 
 def _capture_id(order: PaymentOrder, attempt: Attempt, fact: MoneyIn) -> str:

@@ -118,10 +118,15 @@ class PaymentOrders:
         """What happens to an order after a version of it, as it happens, until it is over. The server ends a stream now
         and then; it is taken up where it ended. Raises NotFound."""
         while True:
+            before = after
             for number, step in self._connection.messages(OrderStep, f"{_path(order_id)}/events", str(after)):
                 after = int(number)
                 yield step
                 if step.status in OVER:
+                    return
+            if after == before:  # nothing came: there may be nothing to come
+                shown = self.show(order_id)
+                if shown.status in OVER and shown.version <= after:
                     return
             self._connection.pause(COMES_BACK_S)
 

@@ -7,6 +7,7 @@ import pytest
 from domain.payment_status import STATUSES
 from domain.told import NO_REASON, WORDS, told
 from tests.domain.builders import (
+    NOW,
     Step,
     action_required,
     an_order,
@@ -65,3 +66,15 @@ def test_only_what_is_paid_is_called_paid_and_only_what_was_not_taken_failed() -
     assert {status for status, (word, _) in WORDS.items() if word == "failed"} == {
         "declined", "failed", "cancelled", "expired",
     }  # fmt: skip
+
+
+def test_who_has_paid_a_part_is_not_told_that_it_was_all() -> None:
+    short = an_order(capture_mode="automatic")
+    started()(short)
+    captured(9_999)(short)
+    assert told(short).word == "being_checked", "a card that gave too little is for the shop to look at"
+    by_transfer = an_order(capture_mode="automatic")
+    by_transfer.choose_method(method="bank_transfer", return_url=None, at=NOW)
+    started()(by_transfer)
+    captured(9_999)(by_transfer)
+    assert told(by_transfer).word == "action_needed"

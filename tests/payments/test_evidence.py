@@ -12,7 +12,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 import payments.evidence
+from api.order_schemas import next_action
 from domain.payment_order import PaymentOrder
+from domain.told import told
 from eventlog.recorded import Meta
 from eventlog.sealing.memory_keys import MemoryKeyStore
 from eventlog.sealing.seals import KeyedSeals
@@ -171,14 +173,44 @@ def test_each_transfer_of_too_much_waits_for_people(desk: Desk) -> None:
         desk.bank.transfer(reference_of(order), amount_minor)
         desk.tell()
     order = desk.now(order)
-    assert (order.status, order.captured_minor, len(order.late_successes)) == ("conflicted", 0, 2)
+    assert (order.status, order.captured_minor, len(order.late_successes)) == ("conflicted", 10_000, 2)
 
 
-def test_less_than_was_asked_for_is_what_is_booked(desk: Desk) -> None:
+def test_who_transfers_too_little_pays_the_rest_and_is_told_so(desk: Desk) -> None:
     order = transfer(desk)
     desk.bank.transfer(reference_of(order), 9_000)
     desk.tell()
-    assert desk.now(order).captured_minor == 9_000
+    order = desk.now(order)
+    assert (order.status, order.captured_minor, told(order).word) == ("captured", 9_000, "action_needed")
+    asked = next_action(order)
+    assert asked is not None
+    assert asked["instructions"]["amount"] == "10.00 EUR"
+    assert asked["instructions"]["reference"].replace(" ", "") == reference_of(order)
+    desk.bank.transfer(reference_of(order), 1_000)
+    desk.tell()
+    order = desk.now(order)
+    assert (order.status, order.captured_minor, told(order).word) == ("captured", 10_000, "paid")
+    assert order.attempts[0].rail_reference == reference_of(order)
+    desk.bank.transfer(reference_of(order), 1)
+    desk.tell()
+    assert (desk.now(order).status, desk.now(order).captured_minor) == ("conflicted", 10_000)
+
+
+@pytest.mark.parametrize("first", [10_000, 4_000])
+def test_of_a_transfer_of_too_much_the_surplus_alone_waits_for_people(desk: Desk, first: int) -> None:
+    order = transfer(desk)
+    if first < 10_000:
+        desk.bank.transfer(reference_of(order), first)
+        desk.tell()
+    desk.bank.transfer(reference_of(order), 10_700)
+    desk.tell()
+    order = desk.now(order)
+    assert (order.status, order.captured_minor, len(order.late_successes)) == ("conflicted", 10_000, 1)
+    late = [
+        desk.shop.log.log_mapper.decode(row).amount_minor
+        for row in desk.shop.recorder.read(0, 1_000, topics=["payment-order.late-success-detected.v1"])
+    ]
+    assert late == [700 if first == 10_000 else 700 + first]
 
 
 def test_a_transfer_that_never_comes_ends_with_its_time_and_one_that_comes_after_is_a_conflict(desk: Desk) -> None:
