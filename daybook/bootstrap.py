@@ -25,6 +25,7 @@ from payments.checkout import Checkout
 from payments.commands import OpenBook
 from payments.due import DueEntries, DueEntry, DuePoller
 from payments.evidence import Evidence, Named
+from payments.instruments import Instruments
 from payments.lanes import CALLS
 from payments.offered import Offered
 from payments.orders import Orders
@@ -209,13 +210,16 @@ def paying(settings: Settings, rails: Mapping[str, GuardedRail], clock: Clock, c
         recorder = recorder_of(log)
         queries = Queries(recorder.readers.read)
         routes = Routes(rails, lambda name: rails[name].why_not(), settings.rail_costs)
-        attempts = Attempts(log, rails, clock, routes, Payers(KeyedSeals(keys)).for_call)
+        instruments = Instruments(log)
+        attempts = Attempts(log, rails, clock, routes, Payers(KeyedSeals(keys)).for_call, instruments)
         process = PaymentProcess(
             recorder, lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS), attempts, calls
         )
         timers = DuePoller(log, _due_entries(queries), clock, process.look, ledger)
         told = {name: rail for name, rail in rails.items() if rail.capabilities.facts}
-        evidence = Evidence(Orders(log, EVIDENCE), told, lambda name: _named(queries, name), recorder, clock)
+        evidence = Evidence(
+            Orders(log, EVIDENCE, instruments), told, lambda name: _named(queries, name), recorder, clock
+        )
         yield Paying(process, timers, evidence)
 
 

@@ -13,6 +13,7 @@ from domain.chart import UnknownAccount, account_kind
 from domain.claim import Claim
 from domain.conditions import Condition
 from domain.errors import RuleViolation
+from domain.instrument import Instrument
 from domain.merchant import Merchant
 from domain.money import Money, allocate, share_half_even
 from domain.monitor import Monitor
@@ -35,6 +36,7 @@ __all__ = [
     "Book",
     "Claim",
     "Condition",
+    "Instrument",
     "Line",
     "Merchant",
     "Money",

@@ -9,6 +9,7 @@ from eventsourcing.domain import Aggregate
 from domain.adjustment import Adjustment
 from domain.book import Book
 from domain.claim import Claim
+from domain.instrument import Instrument
 from domain.merchant import Merchant
 from domain.monitor import Monitor
 from domain.payment_order import PaymentOrder
@@ -19,7 +20,10 @@ from domain.wallet import WalletAccount
 
 AGGREGATES: Final[dict[str, type[Aggregate]]] = {
     aggregate.TOPIC: aggregate
-    for aggregate in (Book, Merchant, PaymentOrder, WalletAccount, Posting, Claim, Period, Monitor, Adjustment, Subject)
+    for aggregate in (
+        *(Book, Merchant, PaymentOrder, Instrument, WalletAccount, Posting),
+        *(Claim, Period, Monitor, Adjustment, Subject),
+    )
 }
 """Aggregate class by kind; the kind is also the prefix of its topics and of its stream keys."""
 

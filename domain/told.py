@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from domain.instrument import SCHEME_RETRY_LIMIT
 from domain.payment_facts import BANK_TRANSFER, RECORDED_RAIL
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ REASONS: Final[dict[str, str]] = {
     "authentication_failed": "The payment was not confirmed.",
     "authentication_expired": "The payment was not confirmed in time.",
     "voided_at_rail": "The payment was withdrawn.",
+    SCHEME_RETRY_LIMIT: "Please use another card.",
 }
 """What may be said of why. Of a card that is reported lost or stolen, or suspected, nothing is: the person at the
 checkout need not be its owner."""

@@ -15,6 +15,7 @@ import structlog
 from eventsourcing.persistence import IntegrityError
 
 from domain.attempts import Attempt, Capture
+from domain.instrument import Bar
 from domain.payment_order import RECORDED_RAIL, PaymentOrder
 from domain.payment_rules import AttemptInFlight, OrderNotOpen
 from domain.ports import Clock
@@ -23,6 +24,7 @@ from eventlog.recorded import Meta
 from payments import outcomes
 from payments.calls import authorise_request, capture_request, inquiry, void_request
 from payments.inquiries import Inquiries, due_inquiry, may_send_again
+from payments.instruments import BUSY, Instruments
 from payments.offered import DIRECT_DEBIT
 from payments.orders import Orders
 from payments.outcomes import UNDECIDED
@@ -33,7 +35,7 @@ from rails.routing import AUTO
 
 META = Meta(actor="payments")
 STEPS = 10
-NOT_TAKEN = Declined("not_taken_by_rail", "hard")
+NOT_TAKEN = Declined("not_taken_by_rail", "hard", "rail")
 """The rail cannot be paid through in this way at all: it was never asked, and need not be."""
 PayerOf = Callable[[PaymentOrder, int], Payer | None]
 """Who pays an order of a book, as rails are told."""
@@ -59,13 +61,14 @@ class Attempts:
         clock: Clock,
         routes: Routes | None = None,
         payer_of: PayerOf = _nobody,
+        instruments: Instruments | None = None,
     ) -> None:
-        self._orders = Orders(events, META)
+        self._orders = Orders(events, META, instruments)
         self._rails = rails
         self._clock = clock
         self._routes = routes or Routes(rails)
         self._payer_of = payer_of
-        self._inquiries = Inquiries(clock, self._orders.keep, self._ask_to_authorise)
+        self._inquiries = Inquiries(clock, self._orders.keep, self._ask_to_authorise, self._barred)
 
     def lane(self, stream_id: UUID) -> str:
         """The rail that an order is at, or is to be tried at; "none" for one that has none."""
@@ -124,7 +127,15 @@ class Attempts:
             log.warning("payments.rail_not_configured", rail=order.rail, order_id=order.order_id)
             return None
         if away is not None:
-            self._orders.keep(book, order, lambda fresh: fresh.defer(rail=rail.name, reason=away, at=self._clock.now()))
+            self._defer(book, order, rail, away)
+            return None
+        with self._orders.instruments.trying(book, order, self._clock.now()) as bar:
+            return self._try(book, order, rail, bar)
+
+    def _try(self, book: int, order: PaymentOrder, rail: Rail, bar: Bar | None) -> PaymentOrder | None:
+        """One attempt. Where its card must not be tried it is written as declined, with the reason, and not sent."""
+        if bar is BUSY:
+            self._defer(book, order, rail, BUSY.why)
             return None
         try:
             number = order.start_attempt(
@@ -132,14 +143,19 @@ class Attempts:
                 method=order.method,
                 amount_minor=order.amount_minor,
                 attempt_key=attempt_key(order.id, len(order.attempts) + 1),
+                details={} if bar is None else bar.evidence,
                 at=self._clock.now(),
             )
         except (OrderNotOpen, AttemptInFlight):  # cancelled or expired before its turn came
             return None
+        if bar is not None:
+            order.decline(attempt=number, code=bar.code, decline_class=bar.decline_class, at=self._clock.now())
         try:
             self._orders.save(book, order)
         except IntegrityError:
             return self._orders.get(order.id)
+        if bar is not None:
+            return order
         reply = self._ask_to_authorise(book, order, order.attempt(number), rail)
         if isinstance(reply, NotSent):
             order = self._give_up_unsent(book, order, number, reply)
@@ -150,8 +166,15 @@ class Attempts:
         def outcome(fresh: PaymentOrder) -> None:
             outcomes.record_authorisation(fresh, number, reply, "reply", self._clock.now())
 
-        order = self._orders.keep(book, order, outcome)
+        order = self._orders.keep(book, order, outcome, reply)
         return None if isinstance(reply, UNDECIDED) else order
+
+    def _defer(self, book: int, order: PaymentOrder, rail: Rail, reason: str) -> None:
+        """The order waits until the timer looks again."""
+        self._orders.keep(book, order, lambda fresh: fresh.defer(rail=rail.name, reason=reason, at=self._clock.now()))
+
+    def _barred(self, book: int, order: PaymentOrder) -> bool:
+        return self._orders.instruments.barred(book, order, self._clock.now())
 
     def _give_up_unsent(self, book: int, order: PaymentOrder, number: int, reply: NotSent) -> PaymentOrder:
         """Nothing left this process, so the order is as open as before: it goes to another rail if it may, or waits."""

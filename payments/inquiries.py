@@ -33,6 +33,7 @@ from rails.port import (
 
 CUT_OFF = Unknown("the process ended before the rail's answer was written down")
 NOT_ASKED = Unknown("the rail finds nothing without a reference of its own, and may no longer know the key")
+ACTION_EXPIRED = Declined("action_expired", "soft", "rail")
 KEYS_TRUSTED: Final = 0.9
 """How much of the time that a rail says it keeps keys is relied on."""
 
@@ -40,10 +41,13 @@ KEYS_TRUSTED: Final = 0.9
 class Keeps(Protocol):
     """Writes an outcome onto an order; answers the order with it."""
 
-    def __call__(self, book: int, order: PaymentOrder, outcome: Callable[[PaymentOrder], object]) -> PaymentOrder: ...
+    def __call__(
+        self, book: int, order: PaymentOrder, outcome: Callable[[PaymentOrder], object], reply: RailReply | None = None
+    ) -> PaymentOrder: ...
 
 
 Authorise = Callable[[int, PaymentOrder, Attempt, Rail], RailReply]
+Barred = Callable[[int, PaymentOrder], bool]
 
 
 def due_inquiry(attempt: Attempt, now: datetime) -> bool:
@@ -74,10 +78,11 @@ def may_send_again(first_sent: datetime | None, rail: Rail, now: datetime) -> bo
 
 
 class Inquiries:
-    """One round of asking for one attempt. `authorise` sends its request again, under its key."""
+    """One round of asking for one attempt. `authorise` sends its request again, under its key; `barred` says whether
+    what the order is paid with must not be tried now."""
 
-    def __init__(self, clock: Clock, keep: Keeps, authorise: Authorise) -> None:
-        self._clock, self._keep, self._authorise = clock, keep, authorise
+    def __init__(self, clock: Clock, keep: Keeps, authorise: Authorise, barred: Barred) -> None:
+        self._clock, self._keep, self._authorise, self._barred = clock, keep, authorise, barred
 
     def ask(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> PaymentOrder | None:
         """Answers the order as it is then, None when it wants nothing else now."""
@@ -90,8 +95,9 @@ class Inquiries:
         if can_be_asked(attempt, rail):
             asked = rail.inquire(inquiry(attempt))
         reply, source = asked, "inquiry"
-        finds_nothing = asked is NOT_ASKED or isinstance(asked, NotFound)
-        if finds_nothing and may_send_again(attempt.started_at, rail, self._clock.now()):
+        # where a rail can only be asked by sending again, that is no new try; where it never had the attempt, it is one
+        untold = asked is NOT_ASKED or (isinstance(asked, NotFound) and not self._barred(book, order))
+        if untold and may_send_again(attempt.started_at, rail, self._clock.now()):
             reply, source = self._authorise(book, order, attempt, rail), "reply"
         if not isinstance(reply, UNDECIDED):
             return self._record(book, order, attempt, reply, source)
@@ -169,7 +175,7 @@ class Inquiries:
         ):
             return None
         if isinstance(reply, Voided) and attempt.state == "requires_action":
-            reply = Declined("action_expired", "soft")
+            reply = ACTION_EXPIRED
         return self._record(book, order, attempt, reply, "inquiry")
 
     def _ask_elsewhere(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> PaymentOrder | None:
@@ -180,10 +186,10 @@ class Inquiries:
             return None
         if not isinstance(rail.inquire(inquiry(attempt)), ActionRequired):
             return None
-        return self._record(book, order, attempt, Declined("action_expired", "soft"), "inquiry")
+        return self._record(book, order, attempt, ACTION_EXPIRED, "inquiry")
 
     def _record(self, book: int, order: PaymentOrder, attempt: Attempt, reply: RailReply, source: str) -> PaymentOrder:
         def outcome(fresh: PaymentOrder) -> None:
             outcomes.record_authorisation(fresh, attempt.number, reply, source, self._clock.now())
 
-        return self._keep(book, order, outcome)
+        return self._keep(book, order, outcome, reply)

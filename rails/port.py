@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 DeclineClass = Literal["hard", "soft"]
+DeclinedBy = Literal["issuer", "rail"]
 Now = Callable[[], "datetime"]
 """Tells the present, in UTC."""
 
@@ -174,10 +175,15 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The rail refused and nothing moved. A soft decline may succeed later or elsewhere, a hard one never will."""
+    """The rail refused and nothing moved. A soft decline may succeed later or elsewhere, a hard one never will.
+
+    `by` says whose word it is: that of the bank of whoever pays, which card schemes count, or the rail's own about the
+    request, before any bank was asked.
+    """
 
     code: str
     decline_class: DeclineClass
+    by: DeclinedBy = "issuer"
 
 
 @dataclass(frozen=True, slots=True)

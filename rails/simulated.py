@@ -190,7 +190,7 @@ class SimulatedRail:
         if response.status_code == 201:
             return decoded(response, kind)
         if response.status_code in (402, 422):
-            refusal = decoded_refusal(response)
+            refusal = decoded_refusal(response, operation)
             if refusal is not None:
                 return refusal
         return undecided(response)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import msgspec
 
@@ -13,7 +13,7 @@ from rails.port import ActionRequired, Authorised, Captured, Declined, Unknown, 
 if TYPE_CHECKING:
     import httpx
 
-    from rails.port import CaptureReply, InquiryReply
+    from rails.port import CaptureReply, DeclinedBy, InquiryReply
 
 
 class Authorisation(msgspec.Struct, frozen=True):
@@ -91,6 +91,9 @@ class Report(msgspec.Struct, frozen=True):
     batches: tuple[Batch, ...]
 
 
+ASKED_NOBODY: Final = frozenset({"authentication_failed", "authentication_expired"})
+"""Codes of declines that came before any bank was asked: the customer did not confirm the payment."""
+
 Reply = TypeVar("Reply", Authorisation, Capture)
 Told = TypeVar("Told", Authorisation, Capture, Days, Report)
 
@@ -123,13 +126,18 @@ def decoded(response: httpx.Response, kind: type[Told]) -> Told | Unknown:
         return Unknown(f"the reply cannot be read: {error}")
 
 
-def decoded_refusal(response: httpx.Response) -> Declined | None:
-    """A refusal says how hard it is; a problem that does not has not decided anything about the money."""
+def decoded_refusal(response: httpx.Response, operation: str) -> Declined | None:
+    """A refusal says how hard it is; a problem that does not has not decided anything about the money. The payer's bank
+    is asked to authorise alone, and its word is a 402."""
     try:
         refusal = msgspec.json.decode(response.content, type=Refusal)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return Declined(refusal.code, refusal.decline_class)
+    return Declined(
+        refusal.code,
+        refusal.decline_class,
+        "issuer" if (operation, response.status_code) == ("authorise", 402) else "rail",
+    )
 
 
 def told_of_attempt(attempt: Authorisation) -> InquiryReply:
@@ -161,4 +169,6 @@ def decline_of(told: Authorisation | Capture) -> Declined | Unknown:
     """A refusal without a reason is none to rely on."""
     if told.decline_code is None or told.decline_class is None:
         return Unknown("the rail says declined without saying why")
-    return Declined(told.decline_code, told.decline_class)
+    asked = isinstance(told, Authorisation) and told.decline_code not in ASKED_NOBODY
+    by: DeclinedBy = "issuer" if asked else "rail"
+    return Declined(told.decline_code, told.decline_class, by)

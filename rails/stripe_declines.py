@@ -41,6 +41,11 @@ CLASSES: Final[Mapping[str, DeclineClass]] = {
 _ADVICE: Final[Mapping[str, DeclineClass]] = {"do_not_try_again": "hard", "try_again_later": "soft"}
 
 
+ASKED_NOBODY: Final = frozenset({"card_decline_rate_limit_exceeded", "payment_intent_authentication_failure"})
+"""Codes of declines that are Stripe's own: the first when a card was declined too often, the second when its holder did
+not confirm the payment. No issuer was asked, so that no scheme counts them."""
+
+
 def decline_class(code: str, advice_code: str | None) -> DeclineClass:
     """Whether it is worth anything to try again, later or elsewhere."""
     return _ADVICE.get(advice_code or "") or CLASSES.get(code, "soft")

@@ -119,7 +119,7 @@ class StripeRail:
         try:
             amount = at_stripe(request.amount_minor, request.currency)
         except AmountNotAtStripe:
-            return Declined("amount_not_representable", "hard")
+            return Declined("amount_not_representable", "hard", "rail")
         params = self._creation(request, amount)
         answer = _ask(lambda: self._intents["authorise"].create(params, {"idempotency_key": request.attempt_key}))
         if isinstance(answer, _Refused):
@@ -138,7 +138,7 @@ class StripeRail:
         try:
             amount = at_stripe(request.amount_minor, request.currency)
         except AmountNotAtStripe:
-            return Declined("amount_not_representable", "hard")
+            return Declined("amount_not_representable", "hard", "rail")
         params: PaymentIntentCaptureParams = {"amount_to_capture": amount, "expand": EXPAND}
         if "capture.metadata" not in self._omit:
             params["metadata"] = {CAPTURE_KEY: request.capture_key}

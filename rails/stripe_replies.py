@@ -16,9 +16,9 @@ from typing import Final
 
 import msgspec
 
-from rails.port import ActionRequired, Authorised, Captured, Declined, NotSent, Pending, Unknown, Voided
+from rails.port import ActionRequired, Authorised, Captured, Declined, DeclinedBy, NotSent, Pending, Unknown, Voided
 from rails.stripe_amounts import AmountNotAtStripe, at_home
-from rails.stripe_declines import decline_class
+from rails.stripe_declines import ASKED_NOBODY, decline_class
 
 CAPTURE_KEY: Final = "capture_key"
 """Under this name a payment's metadata tells which capture took its money."""
@@ -78,7 +78,8 @@ class Failure(msgspec.Struct, frozen=True):
     def declined(self) -> Declined | None:
         """The decline, if it says what it was."""
         code = self.decline_code or self.code
-        return Declined(code, decline_class(code, self.advice_code)) if code else None
+        by: DeclinedBy = "rail" if code in ASKED_NOBODY else "issuer"
+        return Declined(code, decline_class(code, self.advice_code), by) if code else None
 
 
 class Intent(msgspec.Struct, frozen=True):
@@ -150,10 +151,10 @@ def told(intent: Intent, asked: int | None = None) -> IntentReply:
             case "processing":
                 return Pending(intent.id, None)
             case "canceled":
-                return voided(intent) if _was_held(intent) else Declined("canceled", "soft")
+                return voided(intent) if _was_held(intent) else Declined("canceled", "soft", "rail")
             case "requires_payment_method":
                 failed = intent.last_payment_error.declined() if intent.last_payment_error else None
-                return failed or Declined("requires_payment_method", "soft")
+                return failed or Declined("requires_payment_method", "soft", "rail")
     except AmountNotAtStripe as error:
         return Unknown(str(error))
     return Unknown(f"the payment is {intent.status!r}, which was not asked for")
@@ -179,7 +180,7 @@ def refused(refusal: Refusal, status: int, where: str) -> Declined | NotSent | U
     if status == 402 and (declined := refusal.declined()):
         return declined
     if status in (400, 404) and refusal.type == "invalid_request_error" and refusal.code not in _UNDECIDED:
-        return Declined(refusal.code or "invalid_request", "hard")
+        return Declined(refusal.code or "invalid_request", "hard", "rail")
     return doubtful(refusal, status, where)
 
 

@@ -14,7 +14,7 @@ from domain import payment_events as events
 from domain import waiting_events as waiting
 from domain.ids import stream_id
 from domain.payer import MandateGiven, MethodChosen, PayerGiven
-from domain.payment_order import PaymentOrder
+from domain.payment_order import RECORDED_RAIL, PaymentOrder
 from domain.posting import Posting
 from replay.explain.history import History
 from replay.explain.rounding import ShareTold, shares_told
@@ -118,6 +118,15 @@ def words_of(event: Any, order: PaymentOrder) -> str:
     return event.TOPIC if describe is None else describe(event, order.currency)  # type: ignore[no-any-return]
 
 
+def _started(event: events.AttemptStarted, currency: str) -> str:
+    words = f"attempt {event.attempt} over {event.amount_minor:,} {currency} at {event.rail} ({event.method})"
+    if event.rail == RECORDED_RAIL or "not_sent" not in event.details:
+        return words
+    until = event.details.get("until", "never")
+    again = "the card is not to be tried again" if until == "never" else f"the card may be tried again from {until}"
+    return f"{words}, not sent: the card was {event.details['not_sent']}; {again}"
+
+
 def _captured(event: events.Captured, currency: str) -> str:
     given_back = event.released_minor - event.amount_minor
     rest = f", {given_back:,} of the authorisation given back" if given_back > 0 else ""
@@ -138,7 +147,7 @@ _WORDS: dict[type, Any] = {
     evidence.PaymentReturned: lambda e, c: f"{e.amount_minor:,} {c} went back to the payer: {e.reason}",
     evidence.DeclineConfirmed: lambda e, _: f"attempt {e.attempt}: asked again, the rail still says no",
     waiting.LateSuccessVoided: lambda e, c: f"{e.rail} gave {e.amount_minor:,} {c} back that it held too late",
-    events.AttemptStarted: lambda e, c: f"attempt {e.attempt} over {e.amount_minor:,} {c} at {e.rail} ({e.method})",
+    events.AttemptStarted: _started,
     events.Authorized: lambda e, c: f"{e.rail} holds {e.amount_minor:,} {c} for attempt {e.attempt}",
     events.CaptureRequested: lambda e, c: (
         f"capture {e.capture_id} of {e.amount_minor:,} {c} asked for{', the last one' if e.final else ''}"

@@ -12,6 +12,7 @@ from domain import (
     AdjustmentLine,
     Book,
     Claim,
+    Instrument,
     Line,
     Merchant,
     Monitor,
@@ -33,6 +34,7 @@ SELLER_2 = "00000000-0000-0000-0000-000000000002"
 CAPTURE = "00000000-0000-0000-0000-0000000000c1"
 CAPTURE_2 = "00000000-0000-0000-0000-0000000000c2"
 SUBJECT = "00000000-0000-0000-0000-0000000000e1"
+TOKEN = "tok_visa"  # noqa: S105 - names a card, opens nothing
 ADJUSTMENT = "00000000-0000-0000-0000-0000000000d1"
 
 Step = Callable[[Any], object]
@@ -190,6 +192,16 @@ def _after(aggregate: Any, *steps: Step) -> list[Any]:
     return list(aggregate.collect_events())
 
 
+def an_instrument(payment_token: str = TOKEN) -> Instrument:
+    """A card that is known, and was not declined yet."""
+    return Instrument.register(book=1, payment_token=payment_token, at=NOW)
+
+
+def card_declined(code: str = "do_not_honour", decline_class: str = "soft", at: datetime = NOW) -> Step:
+    """Its issuer said no."""
+    return lambda card: card.decline(code=code, decline_class=decline_class, order_id=ORDER, at=at)
+
+
 def two_lines(amount_minor: int = 500) -> list[Line]:
     """From Alice's wallet to Bob's."""
     return [
@@ -319,6 +331,7 @@ def _posting_histories(posting: Posting) -> list[list[Any]]:
 
 def _other_histories() -> list[list[Any]]:
     return [
+        _after(an_instrument(), card_declined()),
         _after(Claim.make(book=1, reference="booking-7", posting_id=a_hold().id, at=NOW)),
         _after(Period.close_first(book=1, through=date(2026, 10, 31), at=NOW)),
         _after(

@@ -24,6 +24,7 @@ from eventsourcing.persistence import StoredEvent, Tracking
 from daybook import bootstrap
 from daybook.roles import run_role
 from daybook.settings import Settings
+from domain.payment_order import PaymentOrder
 from eventlog.postgres import PostgresRecorder
 from rails.guarded import GuardedRail, guarded
 from rails.port import (
@@ -100,8 +101,10 @@ class DyingRecorder(PostgresRecorder):
         self._fuse = fuse
 
     def select_events(self, originator_id: UUID | str, **bounds: Any) -> Sequence[StoredEvent]:
-        self._fuse.looks_at(originator_id)
-        return super().select_events(originator_id, **bounds)
+        found = super().select_events(originator_id, **bounds)
+        if found and found[0].topic.startswith(f"{PaymentOrder.TOPIC}."):
+            self._fuse.looks_at(originator_id)
+        return found
 
     def insert_events(  # type: ignore[override]  # as the class above
         self, stored_events: Sequence[StoredEvent], tracking: Tracking | None = None, **why: Any

@@ -154,7 +154,7 @@ class Orders:
                 merchant_id=SELLER,
                 capture_mode=kind.capture_mode,
                 rail=RAIL,
-                payment_token=kind.token,
+                payment_token=f"{kind.token}.{wish.order_id}",  # a card of its own
             )
             self._checkout.create_order(command)
             self._wishes[stream_id(BOOK, PaymentOrder.TOPIC, wish.order_id)] = wish

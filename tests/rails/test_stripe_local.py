@@ -74,7 +74,7 @@ def test_a_declined_card_leaves_a_payment_that_took_nothing(stripe: LocalStripe,
 
 
 def test_a_card_that_does_not_exist_is_refused_and_makes_nothing(stripe: LocalStripe, rail: Rail) -> None:
-    assert rail.authorise(replace(REQUEST, payment_token=NO_CARD)) == Declined("invalid_request", "hard")
+    assert rail.authorise(replace(REQUEST, payment_token=NO_CARD)) == Declined("invalid_request", "hard", "rail")
     assert stripe.payments() == []
 
 
@@ -102,7 +102,7 @@ def test_a_payer_who_does_not_is_declined_softly(stripe: LocalStripe, rail: Rail
     assert isinstance(waits, ActionRequired)
     stripe.authenticate(waits.rail_reference, success=False)
     told = rail.inquire(InquiryRequest("attempt-1", None, waits.rail_reference))
-    assert told == Declined("payment_intent_authentication_failure", "soft")
+    assert told == Declined("payment_intent_authentication_failure", "soft", "rail")
 
 
 def test_a_payment_that_waits_for_its_payer_is_called_off_and_gives_nothing_back(
@@ -112,7 +112,7 @@ def test_a_payment_that_waits_for_its_payer_is_called_off_and_gives_nothing_back
     assert isinstance(waits, ActionRequired)
     assert rail.void(VoidRequest("void-1", waits.rail_reference)) == Voided(waits.rail_reference, 0)
     told = rail.inquire(InquiryRequest("attempt-1", None, waits.rail_reference))
-    assert told == Declined("canceled", "soft")
+    assert told == Declined("canceled", "soft", "rail")
 
 
 def test_a_reply_that_was_lost_on_the_way_is_told_again_under_the_same_key(stripe: LocalStripe) -> None:

@@ -104,10 +104,12 @@ def ask(desk: tuple[Scripted, StripeRail]) -> Ask:
             id="action in the browser",
         ),
         pytest.param(intent("processing"), Pending("pi_1", None), id="processing"),
-        pytest.param(intent("canceled", latest_charge=None), Declined("canceled", "soft"), id="cancelled, never held"),
+        pytest.param(
+            intent("canceled", latest_charge=None), Declined("canceled", "soft", "rail"), id="cancelled, never held"
+        ),
         pytest.param(
             intent("requires_payment_method", last_payment_error=FAILED_3DS),
-            Declined("payment_intent_authentication_failure", "soft"),
+            Declined("payment_intent_authentication_failure", "soft", "rail"),
             id="failed",
         ),
     ],
@@ -212,10 +214,12 @@ def test_whatever_stripe_has_not_said_leaves_the_outcome_unknown_and_is_asked_on
         pytest.param(
             400,
             error("invalid_request_error", code="amount_too_small", param="amount"),
-            Declined("amount_too_small", "hard"),
+            Declined("amount_too_small", "hard", "rail"),
             id="too small",
         ),
-        pytest.param(404, error("invalid_request_error"), Declined("invalid_request", "hard"), id="no such thing"),
+        pytest.param(
+            404, error("invalid_request_error"), Declined("invalid_request", "hard", "rail"), id="no such thing"
+        ),
         pytest.param(429, error("invalid_request_error", code="rate_limit"), NotSent, id="rate"),
         pytest.param(429, error("rate_limit_error"), NotSent, id="rate, without code"),
         pytest.param(401, error("invalid_request_error"), NotSent, id="key not accepted"),
@@ -240,14 +244,14 @@ def test_a_capture_sent_again_when_its_key_is_forgotten_finds_its_own_work(ask: 
     assert ask("capture", CAPTURE, done) == Captured("pi_1", 500, 39)
     other = answer(400, error("invalid_request_error", code="payment_intent_unexpected_state",
                               payment_intent=CAPTURED_BY_OTHERS))  # fmt: skip
-    assert ask("capture", CAPTURE, other) == Declined("payment_intent_unexpected_state", "hard")
+    assert ask("capture", CAPTURE, other) == Declined("payment_intent_unexpected_state", "hard", "rail")
 
 
 def test_a_void_sent_again_when_its_key_is_forgotten_finds_its_own_work(ask: Ask) -> None:
     done = error("invalid_request_error", code="payment_intent_unexpected_state", payment_intent=intent("canceled"))
     assert ask("void", VOID, answer(400, done)) == Voided("pi_1", 500)
     taken = error("invalid_request_error", code="payment_intent_unexpected_state", payment_intent=intent())
-    assert ask("void", VOID, answer(400, taken)) == Declined("payment_intent_unexpected_state", "hard")
+    assert ask("void", VOID, answer(400, taken)) == Declined("payment_intent_unexpected_state", "hard", "rail")
 
 
 def test_silence_leaves_the_outcome_unknown_after_the_time_that_was_set() -> None:

@@ -53,5 +53,6 @@ INSTRUMENTS: Final = {
 
 
 def instrument(token: str) -> Instrument:
-    """Any token that is not in the table is a card that pays."""
-    return INSTRUMENTS.get(token, Instrument(USUAL_METHOD))
+    """Any token that is not in the table is a card that pays. What follows a full stop tells cards of one kind apart:
+    each token is a card, and whoever counts the declines of cards counts those of `tok_do_not_honour.4711` alone."""
+    return INSTRUMENTS.get(token.partition(".")[0], Instrument(USUAL_METHOD))

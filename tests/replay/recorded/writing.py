@@ -28,9 +28,11 @@ from tests.domain.builders import (
     a_refusal,
     a_split_order,
     an_adjustment,
+    an_instrument,
     an_order,
     authorized,
     captured,
+    card_declined,
     declined,
     in_doubt,
     payer_given,
@@ -94,6 +96,10 @@ def _the_rest(log: EventLog) -> None:
     paid_by_somebody = an_order(order_id="00000000-0000-0000-0000-0000000000a6")
     payer_given()(paid_by_somebody)
     log.save(paid_by_somebody)
+    card = an_instrument()
+    for step in (card_declined(), card_declined("stolen_card", "hard", LATER)):
+        step(card)
+    log.save(card)
     log.save(Subject.erase(book=1, subject=SUBJECT, key_id="k" * 22, at=LATER))
 
 
