@@ -111,9 +111,14 @@ def recorder_of(log: EventLog) -> PostgresRecorder:
     return recorder
 
 
-def rails(settings: Settings, stopped: Callable[[float], bool] | None = None) -> dict[str, GuardedRail]:
+def rails(settings: Settings, stopped: Callable[[], bool] | None = None) -> dict[str, GuardedRail]:
     """Every rail that has what it needs to be opened, with its guard. Opening calls nobody. `stopped` is as for
-    `Waits`: a process that stops waits for no second try."""
+    `Waits`: a process that stops begins no second try. Those are logged by stamina, and counted by the guard, by rail
+    and operation: stamina's own counter knows neither."""
+    # Only here: nobody else opens rails to call them.
+    from stamina.instrumentation import StructlogOnRetryHook, set_on_retry_hooks
+
+    set_on_retry_hooks([StructlogOnRetryHook])
     timeouts = {name: settings.rail_timeouts_of(name) for name in _rail_options(settings)}
     return guarded(open_rails(settings), timeouts, Waits() if stopped is None else Waits(stopped=stopped))
 

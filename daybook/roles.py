@@ -109,7 +109,7 @@ def payments(settings: Settings, stop: threading.Event) -> None:
     from daybook.bootstrap import paying, rails, rails_reported
     from daybook.clock import SystemClock
 
-    opened = rails(settings, stop.wait)
+    opened = rails(settings, stop.is_set)
     try:
         with rails_reported(settings, opened), paying(settings, opened, SystemClock()) as parts:
             beside = [

@@ -96,12 +96,16 @@ class _Operation:
 
     def _once_more(self, send: Callable[[], Any], first: Unknown | NotSent) -> Any:
         """The reply to both tries; that to the first where there is to be no second."""
-        if self._state.state != pybreaker.STATE_CLOSED or not self._repeats.wait(first):
-            return first
+
+        def again() -> Any:
+            if self._state.state != pybreaker.STATE_CLOSED:
+                return first
+            second = self._try(send, repeated=True)
+            return first if second is None else outcome(first, second)
+
         if self._state.state != pybreaker.STATE_CLOSED:
             return first
-        second = self._try(send, repeated=True)
-        return first if second is None else outcome(first, second)
+        return self._repeats.once_more(f"{self.rail} {self.name}", first, again)
 
     def _try(self, send: Callable[[], Any], *, repeated: bool = False) -> Any:
         """The rail's reply; None without having asked when it has too many calls already."""

@@ -1,8 +1,9 @@
 """Calling a rail once more within a call: what may be, how soon, and how often. The guard (`rails.guarded`) does it.
 
 A call that brought no answer is made twice at most; what is still not known then is for the process, which has written
-it down and asks step by step. There is nothing here to loop over, and a process that stops must be able to end the
-wait: that is why no library for retries is used.
+it down and asks step by step. stamina waits and calls again; when, and whether at all, is decided here, for it knows
+neither what a rail has left of second tries nor what may charge twice. A wait cannot be cut short: a process that stops
+begins none, makes no call after one, and so stops up to five seconds later.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from rails.port import Capabilities, NotSent, Unknown
 
@@ -30,6 +32,7 @@ REPEATED: Final = frozenset({"safe", "safe_with_key"})
 """The classes that are made once more here. What is unsafe is asked about first, by the process."""
 UNANSWERED: Final = (Unknown, NotSent)
 """Replies that say nothing about the money. All others decide something, a refusal too: they are never repeated."""
+TRIES: Final = 2
 
 SHORTEST_WAIT_SECONDS: Final = 0.5
 LONGEST_WAIT_SECONDS: Final = 5.0
@@ -61,12 +64,12 @@ def outcome(first: Unknown | NotSent, second: object) -> object:
 
 @dataclass(frozen=True)
 class Waits:
-    """How long a call waits for its second try, in seconds. `stopped` waits so long and answers whether the process is
-    to stop meanwhile, as an event's `wait` does; `chance` is between 0 and 1."""
+    """How long a call waits for its second try, in seconds. `stopped` answers whether the process is to stop, as an
+    event's `is_set` does; `chance` is between 0 and 1."""
 
     shortest_s: float = SHORTEST_WAIT_SECONDS
     longest_s: float = LONGEST_WAIT_SECONDS
-    stopped: Callable[[float], bool] = threading.Event().wait
+    stopped: Callable[[], bool] = threading.Event().is_set
     chance: Callable[[], float] = random.random
 
     def pause_s(self, retry_after_s: float | None) -> float | None:
@@ -102,6 +105,14 @@ class Budget:
             return True
 
 
+class NoAnswer(Exception):
+    """A try without an answer, for stamina, which is told of tries by exceptions; its text is what is logged."""
+
+    def __init__(self, call: str, reply: Unknown | NotSent) -> None:
+        super().__init__(f"{call}: {reply.reason}")
+        self.reply = reply
+
+
 class Repeats:
     """The second tries of one rail, for all of its operations together."""
 
@@ -113,13 +124,33 @@ class Repeats:
         """A first try was made."""
         self._budget.earn()
 
-    def wait(self, reply: Unknown | NotSent) -> bool:
-        """Waits for the time of a second try. False: there is to be none, for the rail asked for longer, too many have
-        failed or wait already, or the process stops."""
-        pause_s = self._waits.pause_s(reply.retry_after_s)
-        if pause_s is None or not self._room.acquire(blocking=False):
+    def once_more(self, call: str, first: Unknown | NotSent, again: Callable[[], Any]) -> Any:
+        """What the second try gives, made by `again` after a wait; `first`, the reply of the first one, where there is
+        none: the rail asks for a longer wait, too many have failed or wait already, or the process stops. `call` names
+        the call in the log. Not for calls with an answer: nearly all have one, and are not to pay for this."""
+        # Only here: most processes call no rail, and most calls need no second try.
+        from stamina import retry_context
+
+        with ExitStack() as turn:
+
+            def backoff(error: Exception) -> float | bool:
+                return isinstance(error, NoAnswer) and self._backoff_s(error.reply, turn)
+
+            try:
+                for attempt in retry_context(on=backoff, attempts=TRIES, timeout=None):
+                    with attempt:
+                        if attempt.num == 1:
+                            raise NoAnswer(call, first)
+                        turn.close()
+                        return first if self._waits.stopped() else again()
+            except NoAnswer:
+                return first
+        raise AssertionError("stamina gives up by raising")
+
+    def _backoff_s(self, reply: Unknown | NotSent, turn: ExitStack) -> float | bool:
+        """How long to wait; False for no second try. The turn holds a place among those that wait, until it is over."""
+        if self._waits.stopped() or not self._room.acquire(blocking=False):
             return False
-        try:
-            return self._budget.spend() and not self._waits.stopped(pause_s)
-        finally:
-            self._room.release()
+        turn.callback(self._room.release)
+        pause_s = self._waits.pause_s(reply.retry_after_s)
+        return pause_s if pause_s is not None and self._budget.spend() else False

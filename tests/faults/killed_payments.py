@@ -50,7 +50,7 @@ POINTS: Final = {
     "after_commit": "the outcome is written; the checkpoint is not",
 }
 """By name, in the order in which a call reaches them: what is so at that point."""
-NO_SECOND_TRY: Final = Waits(stopped=lambda _: True)
+NO_SECOND_TRY: Final = Waits(stopped=lambda: True)
 """What is not known after one call is asked about; a second call under the same key would find out mostly."""
 STARTED: Final = "payment-order.attempt-started.v1"
 WRITTEN: Final = "http11.send_request_body.complete"
