@@ -106,7 +106,8 @@ def cancel(body: dict[str, Any], order_id: str) -> Response:
 def _undecided(order: PaymentOrder) -> bool:
     """Whether the outcome is still to come; money that is to be captured by itself is not yet taken when authorised."""
     status = order.status
-    return status in _UNDER_WAY or (status == "authorized" and order.capture_mode == "automatic")
+    to_be_taken = status == "authorized" and order.capture_mode == "automatic"
+    return status in _UNDER_WAY or to_be_taken or order.going_elsewhere
 
 
 def _still_paying(order: PaymentOrder) -> bool:

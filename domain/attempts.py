@@ -25,6 +25,11 @@ CaptureState = Literal["requested", "captured", "failed", "returned"]
 OF_THE_RAIL: Final = frozenset({"issuer_unavailable", "issuer_not_available", "processing_error", "try_again_later"})
 """Codes of declines that say nothing about the payer: something on the way to their bank failed, and such payments have
 been known to succeed later."""
+ELSEWHERE: Final = frozenset({"generic_decline", "do_not_honour", "do_not_honor"})
+"""Codes of soft declines that another route to the same issuer may not meet. Those `OF_THE_RAIL` are none of these: a
+success that comes after all would be a second charge."""
+AUTO: Final = "auto"
+"""What an order says instead of a rail's name when any may be asked; said of what it waits for, that none is left."""
 RECHECK_AFTER: Final = timedelta(hours=1)
 """When a rail is asked once more about such a decline: late answers come within minutes, and the payer may by then have
 paid in another way."""

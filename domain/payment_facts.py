@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from eventsourcing.domain import Aggregate
 
 from domain import payment_events as events
-from domain.attempts import Attempt, AttemptState, Capture
+from domain.attempts import AUTO, ELSEWHERE, Attempt, AttemptState, Capture
 from domain.ids import canonical_uuid
 from domain.payment_rules import AttemptAlreadyDecided, UnknownAttempt, UnknownCapture
 from domain.payment_status import derive_status
@@ -83,6 +83,15 @@ class PaymentFacts(Aggregate):
     def status(self) -> str:
         """Where the order stands; one of `payment_states.STATUSES`."""
         return derive_status(self)
+
+    @property
+    def going_elsewhere(self) -> bool:
+        """Whether a rail has refused in a way that another may not, and it has not been found yet that none is left:
+        nobody is to be told that the payment has failed."""
+        last = self.attempts[-1] if self.attempts else None
+        if self.rail != AUTO or last is None or self.deferred == AUTO or self.status != "declined":
+            return False
+        return last.decline_class == "soft" and last.decline_code in ELSEWHERE
 
     @property
     def due(self) -> list[Split]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from domain import waiting_events as events
+from domain.attempts import AUTO
 from domain.payment_facts import PaymentFacts
 
 
@@ -93,8 +94,10 @@ class PaymentWaiting(PaymentFacts):
         return True
 
     def defer(self, *, rail: str, reason: str, at: datetime) -> bool:
-        """No rail can be asked now; False when that is recorded since the last attempt, or the order takes none."""
-        if self.deferred is not None or self.status not in ("created", "declined"):
+        """No rail can be asked now, or, for `AUTO`, none is left; False when that is known since the last attempt,
+        or the order takes none."""
+        known = self.deferred == AUTO if rail == AUTO else self.deferred is not None
+        if known or self.status not in ("created", "declined"):
             return False
         self.trigger_event(events.AttemptDeferred, timestamp=at, rail=rail, reason=reason)
         return True

@@ -57,10 +57,10 @@ class Told(NamedTuple):
 def told(order: PaymentOrder) -> Told:
     """What the payer of an order is told now."""
     status = order.status
-    word, message = WORDS[status]
+    word, message = WORDS["submitting" if order.going_elsewhere else status]
     if short_minor(order) > 0:
         word, message = PARTLY if order.method == BANK_TRANSFER else WORDS["unknown"]
-    if status not in ("declined", "failed"):
+    if status not in ("declined", "failed") or order.going_elsewhere:
         return Told(word, message, None)
     code = next((attempt.decline_code for attempt in reversed(order.attempts) if attempt.decline_code), "")
     return Told(word, message, REASONS.get(code, NO_REASON))

@@ -88,6 +88,8 @@ class Attempts:
         """One thing; answers the order after it as long as there may be another."""
         if self._routes.wants_an_attempt(order):
             return self._start(book, order)
+        if order.going_elsewhere:
+            order = self._orders.keep(book, order, self._none_left)
         for attempt in order.attempts:
             rail = self._rails.get(attempt.rail)
             if attempt.rail == RECORDED_RAIL:
@@ -168,6 +170,9 @@ class Attempts:
 
         order = self._orders.keep(book, order, outcome, reply)
         return None if isinstance(reply, UNDECIDED) else order
+
+    def _none_left(self, fresh: PaymentOrder) -> None:
+        fresh.defer(rail=AUTO, reason="no other rail takes it", at=self._clock.now())
 
     def _defer(self, book: int, order: PaymentOrder, rail: Rail, reason: str) -> None:
         """The order waits until the timer looks again."""

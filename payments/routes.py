@@ -9,19 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from domain.attempts import Attempt
+from domain.attempts import AUTO, ELSEWHERE, Attempt
 from domain.payment_order import PaymentOrder
 from rails.port import Rail
-from rails.routing import AUTO, Cost, Offer, Payment, ranked, why_not_taken
+from rails.routing import Cost, Offer, Payment, ranked, why_not_taken
 
 WhyNot = Callable[[str], str | None]
 """Why a rail is not to be asked now, by its name; None when it may be."""
 ATTEMPTS_MAX: Final = 3
 """Rails tried for one order after another has said no: schemes count, and fine, what looks like hammering."""
-ELSEWHERE: Final = frozenset(
-    {"processing_error", "try_again_later", "issuer_not_available", "generic_decline", "do_not_honour"}
-)
-"""Codes of soft declines that speak of the rail or its route as much as of the payer."""
 
 
 class Route(NamedTuple):

@@ -9,7 +9,7 @@ from domain import evidence_events as evidence
 from domain import payment_events as events
 from domain import posting_events as postings
 from domain import waiting_events as waiting
-from domain.attempts import OF_THE_RAIL, RECHECK_AFTER
+from domain.attempts import AUTO, OF_THE_RAIL, RECHECK_AFTER
 from projections.view import Fact, Key, PlainRows, Row, Rows
 
 ORDER_EXPIRY: Final = "order-expiry"
@@ -120,7 +120,7 @@ class Due(PlainRows):
             _start(rows, fact, LATE_HOLD, event.rail_reference, event.timestamp + WAITING_AFTER)
         elif isinstance(event, events.AttemptDeclined) and event.decline_class == "soft" and event.code in OF_THE_RAIL:
             _start(rows, fact, RECHECK, str(event.attempt), event.timestamp + RECHECK_AFTER)
-        elif isinstance(event, waiting.AttemptDeferred):
+        elif isinstance(event, waiting.AttemptDeferred) and event.rail != AUTO:
             _start(rows, fact, RETRY, "", event.timestamp + WAITING_AFTER)
         elif isinstance(event, postings.HoldPlaced) and event.expires_at is not None:
             _start(rows, fact, HOLD_EXPIRY, str(fact.stream_id), event.expires_at)

@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from domain.attempts import AUTO
 from rails.port import Capabilities, Takes
 
-AUTO: Final = "auto"
-"""What an order says instead of a rail's name when any may be asked."""
 BPS: Final = 10_000
+
+__all__ = ["AUTO", "BPS", "Cost", "Offer", "Payment", "ranked", "takes", "why_not_taken"]
 
 
 @dataclass(frozen=True)

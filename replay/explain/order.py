@@ -12,6 +12,7 @@ import msgspec
 from domain import evidence_events as evidence
 from domain import payment_events as events
 from domain import waiting_events as waiting
+from domain.attempts import AUTO
 from domain.ids import stream_id
 from domain.payer import MandateGiven, MethodChosen, PayerGiven
 from domain.payment_order import RECORDED_RAIL, PaymentOrder
@@ -143,7 +144,7 @@ _WORDS: dict[type, Any] = {
     waiting.AttemptInquired: lambda e, _: f"attempt {e.attempt}: asked {e.count} times, {e.answer}: {e.reason}",
     waiting.AttemptNotReceived: lambda e, _: f"attempt {e.attempt} never reached its rail",
     waiting.DoubtEscalated: lambda e, _: f"attempt {e.attempt}: asking has not ended the doubt, people must find out",
-    waiting.AttemptDeferred: lambda e, _: f"{e.rail} cannot be asked now: {e.reason}",
+    waiting.AttemptDeferred: lambda e, _: e.reason if e.rail == AUTO else f"{e.rail} cannot be asked now: {e.reason}",
     evidence.PaymentReturned: lambda e, c: f"{e.amount_minor:,} {c} went back to the payer: {e.reason}",
     evidence.DeclineConfirmed: lambda e, _: f"attempt {e.attempt}: asked again, the rail still says no",
     waiting.LateSuccessVoided: lambda e, c: f"{e.rail} gave {e.amount_minor:,} {c} back that it held too late",

@@ -10,10 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.attempts import RECHECK_AFTER
 from domain.payment_order import PaymentOrder
+from domain.told import told
 from payments.attempts import Attempts
-from payments.commands import CaptureOrder
 from payments.ladder import STEPS
 from payments.routes import ATTEMPTS_MAX, Routes
 from rails.port import AuthoriseReply, AuthoriseRequest, Declined, Rail
@@ -21,8 +20,9 @@ from rails.registry import open_rail
 from rails.routing import AUTO, Cost
 from rails.simulator import magic
 from rails.simulator.process import RunningSimulator, running_simulator
-from tests.payments.shop import BOOK, TOKEN, Shop
+from tests.payments.shop import TOKEN, Shop
 from tests.payments.test_attempts import advance
+from tests.payments.test_due import kinds
 
 COSTS = {"first": Cost(bps=10), "second": Cost(bps=20)}
 
@@ -109,7 +109,8 @@ def test_when_nobody_can_be_reached_the_order_waits_and_is_paid_once_somebody_ca
 @pytest.mark.parametrize(
     ("refusal", "elsewhere"),
     [
-        (Declined("processing_error", "soft"), True),
+        (Declined("do_not_honour", "soft"), True),
+        (Declined("processing_error", "soft"), False),
         (Declined("insufficient_funds", "soft"), False),
         (Declined("stolen_card", "hard"), False),
     ],
@@ -122,28 +123,41 @@ def test_a_no_goes_elsewhere_only_where_another_may_say_yes(
     assert tried(order) == [("first", "declined"), *([("second", "captured")] if elsewhere else [])]
 
 
-def test_a_rail_that_declined_and_went_away_keeps_no_capture_at_another_waiting(
+def test_while_another_rail_may_say_yes_nobody_is_told_that_it_has_failed(
     rail_shop: Shop, rails: dict[str, Named]
 ) -> None:
-    rails["first"].declines = Declined("processing_error", "soft")
-    body = rail_shop.body(amount_minor=10_000, rail=AUTO, payment_token=TOKEN, capture_mode="manual")
-    order = advance(rail_shop, rail_shop.checkout.create_order(body).order)
-    assert tried(order) == [("first", "declined"), ("second", "authorized")]
-    rail_shop.clock.pass_(2 * RECHECK_AFTER)
-    nobody = Named(open_rail("simulated", {"url": "http://127.0.0.1:9"}), "first")
-    use(rail_shop, rails | {"first": nobody})
-    rail_shop.checkout.request_capture(CaptureOrder(book=BOOK, order_id=order.order_id, capture_id=order.order_id))
-    order = advance(rail_shop, order)
-    assert (order.status, rail_shop.topics().count("decline-confirmed")) == ("captured", 0)
+    rails["first"].declines = Declined("do_not_honour", "soft")
+    use(rail_shop, rails, {"second": "held to be down"})
+    order = place(rail_shop)
+    assert (order.status, order.deferred, told(order).word) == ("declined", "second", "processing")
     use(rail_shop, rails)
+    order = advance(rail_shop, order)
+    assert (order.status, told(order).word) == ("captured", "paid")
+    steps = rail_shop.log.events.get(order.id)
+    seen: list[str] = []
+    known: Any = None
+    for step in steps:
+        known = step.mutate(known)
+        seen.append(told(known).word)
+    assert "failed" not in seen
+
+
+def test_when_no_rail_is_left_that_is_written_once_and_told(rail_shop: Shop, rails: dict[str, Named]) -> None:
+    for rail in rails.values():
+        rail.declines = Declined("do_not_honour", "soft")
+    order = place(rail_shop)
+    assert (order.status, order.deferred, told(order).word) == ("declined", AUTO, "failed")
+    before = rail_shop.topics()
     advance(rail_shop, order)
-    assert rail_shop.topics().count("decline-confirmed") == 1
+    assert rail_shop.topics() == before
+    assert before[-1] == "attempt-deferred"
+    assert kinds(rail_shop) == []
 
 
 def test_one_order_is_not_hammered(rail_shop: Shop, rails: dict[str, Named]) -> None:
     many = {f"rail-{number}": Named(rails["first"], f"rail-{number}") for number in range(6)}
     for rail in many.values():
-        rail.declines = Declined("processing_error", "soft")
+        rail.declines = Declined("do_not_honour", "soft")
     use(rail_shop, many)
     assert len(place(rail_shop).attempts) == ATTEMPTS_MAX
 
