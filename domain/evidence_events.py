@@ -36,6 +36,7 @@ class PaymentReturned(PaymentOrderEvent):
         """Count what went back; what was captured stays what it was."""
         aggregate.captures[self.capture_id].state = "returned"
         aggregate.returned_minor += self.amount_minor
+        aggregate.cost_minor += self.fee_minor
 
 
 class DeclineConfirmed(PaymentOrderEvent):

@@ -227,7 +227,7 @@ class PaymentFacts(Aggregate):
             raise UnknownCapture(f"order {self.order_id} has no capture {capture_id}", "capture_id")
         if known.state == "failed":
             return False
-        if known.state == "captured":
+        if known.state in _TAKEN:
             raise AttemptAlreadyDecided(f"capture {capture_id} has succeeded and cannot fail", "capture_id")
         self.trigger_event(events.CaptureFailed, timestamp=at, capture_id=capture_id, attempt=known.attempt, code=code)
         return True

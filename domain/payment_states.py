@@ -28,6 +28,8 @@ START: Final = "[*]"
 _OPEN: Final = ("created", "declined")
 _IN_DOUBT: Final = ("submitting", "unknown")
 _UNDECIDED: Final = (*_IN_DOUBT, "requires_action", "processing")
+_UNDECIDED_BY_OTHERS: Final = (*_IN_DOUBT, "processing")
+"""Where an order may be by another attempt, when an earlier decline is asked about once more."""
 _HOLDING: Final = ("authorized", "partially_captured", "unknown")
 _RECORDED: Final = "recorded rail"
 _NOTHING_HELD: Final = ("captured", "cancelled", "expired")
@@ -78,14 +80,21 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     *_stays(_topic("void-requested"), "authorized", "partially_captured"),
     Transition(("authorized", "unknown"), _topic("voided"), "cancelled"),
     Transition(("partially_captured", "unknown"), _topic("voided"), "captured"),
+    Transition(("partially_captured", "unknown"), _topic("voided"), "returned", "of what was taken nothing is left"),
     Transition(("authorized", "unknown"), _topic("authorization-expired"), "expired"),
     Transition(("partially_captured", "unknown"), _topic("authorization-expired"), "captured"),
+    Transition(
+        ("partially_captured", "unknown"),
+        _topic("authorization-expired"),
+        "returned",
+        "of what was taken nothing is left",
+    ),
     Transition(_OPEN, _topic("cancelled"), "cancelled"),
     Transition(_OPEN, _topic("expired"), "expired"),
     *_stays(_topic("funds-released"), "captured", "partially_captured", "unknown"),
     Transition(("captured",), _topic("payment-returned"), "returned"),
     *_stays(_topic("payment-returned"), "captured", "partially_captured", "unknown", when="a part"),
-    *_stays(_topic("decline-confirmed"), *STATUSES),
+    *_stays(_topic("decline-confirmed"), *_UNDECIDED_BY_OTHERS, *_OPEN, "authorized", *_NOTHING_HELD),
     Transition(
         tuple(status for status in STATUSES if status != "conflicted"), _topic("late-success-detected"), "conflicted"
     ),

@@ -40,9 +40,9 @@ def derive_status(order: PaymentFacts) -> str:
         return "unknown"
     held = order.held_minor
     if order.captured_minor > 0:
-        if order.returned_minor >= order.captured_minor:
-            return "returned"
-        return "partially_captured" if held > 0 else "captured"
+        if held > 0:
+            return "partially_captured"
+        return "returned" if order.returned_minor >= order.captured_minor else "captured"
     if held > 0:
         return "authorized"
     for state, status in _UNDECIDED.items():

@@ -7,7 +7,22 @@ from contextlib import suppress
 from typing import Any
 
 from domain import PaymentOrder, RuleViolation, Split
-from tests.domain.builders import CAPTURE, CAPTURE_2, LATER, NOW, an_order, payer_given
+from tests.domain.builders import (
+    CAPTURE,
+    CAPTURE_2,
+    LATER,
+    NOW,
+    an_order,
+    authorized,
+    capture_requested,
+    captured,
+    in_doubt,
+    mandate_given,
+    method_chosen,
+    payer_given,
+    returned,
+    started,
+)
 
 STEPS = 24
 _FACTS_OF_RECORDED = ("start_attempt", "capture", "capture", "cancel", "expire", "release_funds")
@@ -25,7 +40,7 @@ _ALL = (
         "expire_authorization",
     ),
     *("cancel", "expire", "release_funds"),
-    *("return_payment", "return_payment", "confirm_decline"),
+    *("return_payment", "return_payment", "return_payment", "confirm_decline", "void", "release_funds"),
     *("require_action", "mark_pending", "record_inquiry", "not_received", "defer", "escalate", "void_late_success"),
 )
 
@@ -78,7 +93,10 @@ def _arguments(name: str, order: PaymentOrder, rail: str, source: random.Random)
         "cancel": {"reason": "asked"},
         "expire": {},
         "release_funds": {"capture_id": capture_id},
-        "confirm_decline": {"attempt": attempt, "asked": True},
+        "confirm_decline": {
+            "attempt": next((one.number for one in order.attempts if one.recheck_at is not None), attempt),
+            "asked": True,
+        },
         "return_payment": {
             "capture_id": capture_id,
             "amount_minor": max(1, amount),
@@ -115,9 +133,38 @@ def a_life(seed: int) -> list[Any]:
     rail = source.choice(["simulator", "simulator", "simulator", "recorded"])
     order = _order(source)
     if seed % 5 == 0:
+        method_chosen()(order)
         payer_given()(order)
+        mandate_given()(order)
     for _ in range(STEPS):
         name = source.choice(_FACTS_OF_RECORDED if rail == "recorded" else _ALL)
         with suppress(RuleViolation):
             getattr(order, name)(at=LATER if name == "expire" else NOW, **_arguments(name, order, rail, source))
     return list(order.collect_events())
+
+
+def rare_lives() -> list[list[Any]]:
+    """What chance hardly ever comes to: a doubt that ends while a part was taken, and while that part has gone back."""
+    lives = []
+    for taken_back, ends in ((False, _capture_fails), (True, _rest_given_back)):
+        order = an_order()
+        for step in (started(), authorized(), capture_requested(4_000, final=False)):
+            step(order)
+        captured(4_000)(order)
+        if taken_back:
+            returned(order)
+        ends(order)
+        lives.append(list(order.collect_events()))
+    return lives
+
+
+def _capture_fails(order: PaymentOrder) -> None:
+    order.request_capture(capture_id=CAPTURE_2, amount_minor=1_000, final=False, at=NOW)
+    in_doubt("capture")(order)
+    order.fail_capture(capture_id=CAPTURE_2, code="x", at=NOW)
+
+
+def _rest_given_back(order: PaymentOrder) -> None:
+    order.request_void(reason="asked", at=NOW)
+    in_doubt("void")(order)
+    order.void(attempt=1, at=NOW)
