@@ -216,15 +216,16 @@ def paying(settings: Settings, rails: Mapping[str, GuardedRail], clock: Clock, c
         queries = Queries(recorder.readers.read)
         routes = Routes(rails, lambda name: rails[name].why_not(), settings.rail_costs)
         instruments = Instruments(log)
-        attempts = Attempts(log, rails, clock, routes, Payers(KeyedSeals(keys)).for_call, instruments)
-        process = PaymentProcess(
-            recorder, lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS), attempts, calls
-        )
-        timers = DuePoller(log, _due_entries(queries), clock, process.look, ledger)
         told = {name: rail for name, rail in rails.items() if rail.capabilities.facts}
         evidence = Evidence(
             Orders(log, EVIDENCE, instruments), told, lambda name: _named(queries, name), recorder, clock
         )
+        payer_of = Payers(KeyedSeals(keys)).for_call
+        attempts = Attempts(log, rails, clock, routes, payer_of, instruments, evidence.complete)
+        process = PaymentProcess(
+            recorder, lambda after: Follower(recorder, recorder.horizon, after, topics=TOPICS), attempts, calls
+        )
+        timers = DuePoller(log, _due_entries(queries), clock, process.look, ledger)
         yield Paying(process, timers, evidence)
 
 

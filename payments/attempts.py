@@ -23,7 +23,7 @@ from eventlog.application import EventLog
 from eventlog.recorded import Meta
 from payments import outcomes
 from payments.calls import authorise_request, capture_request, inquiry, void_request
-from payments.inquiries import Inquiries, due_inquiry, may_send_again
+from payments.inquiries import Complete, Inquiries, due_inquiry, may_send_again
 from payments.instruments import BUSY, Instruments
 from payments.offered import DIRECT_DEBIT
 from payments.orders import Orders
@@ -47,11 +47,16 @@ def _nobody(_order: PaymentOrder, _book: int) -> None:
     return None
 
 
+def _never_told(_rail: str) -> None:
+    return None
+
+
 class Attempts:
     """Thread-safe as long as no two threads advance one order at a time (if they do, a version conflict decides).
 
     `routes` chooses among the rails, and tells of those that are held to be down, so that nothing is begun that cannot
     be sent. `payer_of` tells whose account a direct debit is to be taken from; nobody else is told of a payer.
+    `complete` is up to when everything is known that a rail tells by itself.
     """
 
     def __init__(
@@ -62,13 +67,14 @@ class Attempts:
         routes: Routes | None = None,
         payer_of: PayerOf = _nobody,
         instruments: Instruments | None = None,
+        complete: Complete = _never_told,
     ) -> None:
         self._orders = Orders(events, META, instruments)
         self._rails = rails
         self._clock = clock
         self._routes = routes or Routes(rails)
         self._payer_of = payer_of
-        self._inquiries = Inquiries(clock, self._orders.keep, self._ask_to_authorise, self._barred)
+        self._inquiries = Inquiries(clock, self._orders.keep, self._ask_to_authorise, self._barred, complete)
 
     def lane(self, stream_id: UUID) -> str:
         """The rail that an order is at, or is to be tried at; "none" for one that has none."""

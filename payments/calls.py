@@ -47,4 +47,4 @@ def void_request(attempt: Attempt) -> VoidRequest:
 def inquiry(attempt: Attempt, capture: Capture | None = None) -> InquiryRequest:
     """About an attempt, or about one capture of it."""
     key = None if capture is None else capture_key_at_rail(attempt, capture)
-    return InquiryRequest(attempt.attempt_key, key, attempt.rail_reference)
+    return InquiryRequest(attempt.attempt_key, key, attempt.rail_reference, attempt.method)

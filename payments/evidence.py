@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -60,6 +61,7 @@ class Evidence:
         """`checkpoints` keep for each rail which page comes next."""
         self._orders, self._rails, self._find = orders, rails, find
         self._checkpoints, self._clock, self._patience_s = checkpoints, clock, patience_s
+        self._complete: dict[str, datetime] = {}
         self._missed: dict[str, float] = {}
         self._nobodys: set[tuple[str, str]] = set()
 
@@ -67,6 +69,10 @@ class Evidence:
     def rails(self) -> tuple[str, ...]:
         """Whose facts are read."""
         return tuple(self._rails)
+
+    def complete(self, rail: str) -> datetime | None:
+        """Up to when everything is known that a rail has told by itself; None before it was read to its end."""
+        return self._complete.get(rail)
 
     def run(self, stop: threading.Event, interval_s: float) -> None:
         """Reads until `stop` is set, every so many seconds to the end of what there is."""
@@ -84,7 +90,7 @@ class Evidence:
     def read(self, rail: str) -> bool | None:
         """One page of one rail; answers whether there may be another, None when it is to be asked for again. Raises
         LogUnavailable."""
-        name = f"facts/{rail}"
+        name, began = f"facts/{rail}", self._clock.now()
         after = self._checkpoints.max_tracking_id(name) or 0
         page = self._rails[rail].facts(after)
         if not isinstance(page, FactsPage):
@@ -94,6 +100,7 @@ class Evidence:
         if not all(taken):
             return None
         if page.next_after <= after:
+            self._complete[rail] = began
             return False
         with suppress(IntegrityError):  # kept already, by a write whose answer was lost
             self._checkpoints.insert_tracking(Tracking(name, page.next_after))

@@ -46,6 +46,7 @@ class Keeps(Protocol):
     ) -> PaymentOrder: ...
 
 
+Complete = Callable[[str], datetime | None]
 Authorise = Callable[[int, PaymentOrder, Attempt, Rail], RailReply]
 Barred = Callable[[int, PaymentOrder], bool]
 
@@ -79,10 +80,11 @@ def may_send_again(first_sent: datetime | None, rail: Rail, now: datetime) -> bo
 
 class Inquiries:
     """One round of asking for one attempt. `authorise` sends its request again, under its key; `barred` says whether
-    what the order is paid with must not be tried now."""
+    what the order is paid with must not be tried now; `complete` up to when a rail's facts are known."""
 
-    def __init__(self, clock: Clock, keep: Keeps, authorise: Authorise, barred: Barred) -> None:
+    def __init__(self, clock: Clock, keep: Keeps, authorise: Authorise, barred: Barred, complete: Complete) -> None:
         self._clock, self._keep, self._authorise, self._barred = clock, keep, authorise, barred
+        self._complete = complete
 
     def ask(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> PaymentOrder | None:
         """Answers the order as it is then, None when it wants nothing else now."""
@@ -164,7 +166,7 @@ class Inquiries:
         close of itself what waits for them, it is asked to."""
         elsewhere = attempt.action_url is None and attempt.state == "requires_action" and rail.capabilities.facts
         if elsewhere:
-            return self._ask_elsewhere(book, order, attempt, rail)
+            return self._end_of_time(book, order, attempt, rail)
         reply: RailReply = rail.inquire(inquiry(attempt))
         late = attempt.waits_until is not None and attempt.waits_until <= self._clock.now()
         if isinstance(reply, ActionRequired) and late and rail.capabilities.void:
@@ -178,15 +180,13 @@ class Inquiries:
             reply = ACTION_EXPIRED
         return self._record(book, order, attempt, reply, "inquiry")
 
-    def _ask_elsewhere(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> PaymentOrder | None:
-        """A payer who pays by themselves, as by transfer, has paid when a booking says so, and nobody is asked. When
-        their time is up the rail is: money that is booked by then will be told of; what comes later is a late success.
-        """
-        if attempt.waits_until is None or attempt.waits_until > self._clock.now():
+    def _end_of_time(self, book: int, order: PaymentOrder, attempt: Attempt, rail: Rail) -> PaymentOrder | None:
+        """A payer who pays by themselves, as by transfer, has paid when a booking says so: nobody is asked. Who has not
+        by the end of their time has not once all bookings until then are known; what comes later is a late success."""
+        known = self._complete(rail.name)
+        if attempt.waits_until is None or known is None or known <= attempt.waits_until:
             return None
-        if not isinstance(rail.inquire(inquiry(attempt)), ActionRequired):
-            return None
-        return self._record(book, order, attempt, ACTION_EXPIRED, "inquiry")
+        return self._record(book, order, attempt, ACTION_EXPIRED, "booking")
 
     def _record(self, book: int, order: PaymentOrder, attempt: Attempt, reply: RailReply, source: str) -> PaymentOrder:
         def outcome(fresh: PaymentOrder) -> None:

@@ -148,11 +148,13 @@ class VoidRequest:
 @dataclass(frozen=True, slots=True)
 class InquiryRequest:
     """Ask what became of an attempt, or of one capture of it when `capture_key` is given. `rail_reference` is what the
-    rail called it, once it has said so: some rails find it by nothing else."""
+    rail called it, once it has said so: some rails find it by nothing else. `method` is how it was to be paid, which
+    spares a rail looking where it cannot be."""
 
     attempt_key: str
     capture_key: str | None = None
     rail_reference: str | None = None
+    method: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,10 +122,15 @@ class SepaRail:
         """Asks for the direct debit of that key, and looks for a transfer with its reference among the bookings.
 
         Where only the key is given and the bank knows neither, that is `NotFound`; a reference that was given to a
-        payer is `ActionRequired` until its money comes, because the bank need not know of it.
+        payer is `ActionRequired` until its money comes, because the bank need not know of it. Bookings are looked
+        through for a transfer only, or where the method is not known: there may be many.
         """
         if request.capture_key is not None:
             return NotFound(request.capture_key)
+        if request.method == "bank_transfer" and request.rail_reference is None:
+            return NotFound(request.attempt_key)  # nobody was told yet where to pay
+        if request.method == "direct_debit":
+            return self._told_of_debit(end_to_end_id(request.attempt_key)) or NotFound(request.attempt_key)
         reference = creditor_reference(request.attempt_key)
         is_transfer = request.rail_reference == reference
         if not is_transfer:

@@ -27,7 +27,7 @@ from projections.queries import Queries
 START: Final = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 """A Monday morning."""
 SELLING: Final = timedelta(hours=18)
-SALES_AT_ONCE: Final = 200
+SALES_AT_ONCE: Final = 500
 LEAST_STEPS: Final = 6
 AFTERWARDS: Final = (*(timedelta(hours=1),) * 8, *(timedelta(days=1),) * 22)
 """Doubts are asked about for six hours and then by the day; a transfer has fourteen days, a debit is back in nine."""

@@ -40,7 +40,7 @@ BANK: Final = {
     "bank_bic": "COBADEFFXXX",
     "bank_creditor_id": "DE98ZZZ09999999999",
 }
-CALLS: Final = 64
+CALLS: Final = 128
 NEVER: Final = 1_000_000_000
 ORDER_EXPIRY: Final = timedelta(days=2)
 

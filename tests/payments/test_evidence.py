@@ -125,8 +125,10 @@ def desk(simulator: RunningSimulator) -> Iterator[Desk]:
     shop = open_shop(None)
     shop.clock.moment = bank.now()
     shop.checkout = Checkout(shop.log, shop.clock, Offered(rails), seals=KeyedSeals(MemoryKeyStore()))
-    shop.attempts = Attempts(shop.log, rails, shop.clock, payer_of=shop.checkout.payers.for_call)
-    yield Desk(shop, bank, rails, Evidence(*evidence_of(shop, rails)))
+    evidence = Evidence(*evidence_of(shop, rails))
+    payer_of = shop.checkout.payers.for_call
+    shop.attempts = Attempts(shop.log, rails, shop.clock, payer_of=payer_of, complete=evidence.complete)
+    yield Desk(shop, bank, rails, evidence)
     for rail in rails.values():
         rail.close()
     bank.client.close()
@@ -213,11 +215,14 @@ def test_of_a_transfer_of_too_much_the_surplus_alone_waits_for_people(desk: Desk
     assert late == [700 if first == 10_000 else 700 + first]
 
 
-def test_a_transfer_that_never_comes_ends_with_its_time_and_one_that_comes_after_is_a_conflict(desk: Desk) -> None:
+def test_a_transfer_that_never_comes_ends_once_all_bookings_of_its_time_are_known(desk: Desk) -> None:
     order = transfer(desk)
     desk.pass_(13 * DAY)
+    desk.tell()
     assert desk.look(order).status == "requires_action"
     desk.pass_(2 * DAY)
+    assert desk.look(order).status == "requires_action", "what was booked meanwhile is not known yet"
+    desk.tell()
     order = desk.look(order)
     assert (order.status, order.attempts[0].decline_code) == ("declined", "action_expired")
     desk.bank.transfer(reference_of(order), 10_000)
@@ -243,6 +248,18 @@ def test_asking_and_being_told_of_one_debit_come_to_one_capture(desk: Desk) -> N
     desk.tell()
     order = desk.now(order)
     assert (order.status, order.captured_minor, len(order.captures)) == ("captured", 10_000, 1)
+
+
+def test_a_debit_in_doubt_is_asked_about_without_looking_through_bookings(desk: Desk) -> None:
+    desk.plan(seed=1, rates={"direct_debit": {"no_reply_before": 1.0}, "notification": {"server_error_before": 1.0}},
+              parameters={"no_reply_before": {"seconds": 0.1}})  # fmt: skip
+    order = debit(desk)
+    assert order.status == "unknown"
+    desk.plan(seed=1, rates={"notification": {"server_error_before": 1.0}})
+    desk.pass_(timedelta(seconds=30))
+    assert desk.look(order).status == "processing"
+    played = desk.bank.client.get("/faults").json()["played"]
+    assert "notification" not in played
 
 
 def test_a_debit_that_goes_back_was_paid_and_is_paid_no_more(desk: Desk) -> None:
