@@ -56,7 +56,7 @@ def test_twenty_thousand_real_orders_end_right() -> None:
     for operation, asked in (("authorise", "simulated authorise"), ("inquiry", "simulated inquire")):
         calls = outcome["calls"][asked] - outcome["played"][operation].get("outage", 0)
         known = NAMED if operation == "authorise" else NAMED - set(IN_THE_BOOKS)
-        assert {name for name in known if outcome["played"][operation][name] < 0.09 * calls} == set()
+        assert {name for name in known if outcome["played"][operation][name] < 0.1 * calls} == set()
 
 
 @pytest.mark.long
