@@ -20,9 +20,9 @@ ON_THE_WIRE: Final = {
     "hang_up_after": 0.015,
     "broken_json": 0.015,
 }
-"""Each way in which a call can fail befalls a tenth of them at least: time-outs before and after the effect, 5xx, broken
-reply, reset, slow drip; its variants are there as well. A little more than a tenth, because a fault counts where it
-changes something: what was done already is not done wrongly again."""
+"""Each way in which a call can fail befalls a tenth of them at least: time-outs before and after the effect, 5xx,
+broken reply, reset, slow drip; its variants are there as well. A little more than a tenth, because a fault counts where
+it changes something: what was done already is not done wrongly again."""
 IN_THE_BOOKS: Final = {"late_success": 0.13, "wrong_amount": 0.12}
 LEVELS: Final = {"none": 0.0, "light": 0.1, "heavy": 1.0}
 """How much of these rates a level has. Without faults there are no outages either."""
