@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg_pool import ConnectionPool
 
+from daybook.beside import beside
 from daybook.clock import SystemClock
 from daybook.settings import Settings
 from domain.payment_order import RECORDED_RAIL, PaymentOrder
@@ -119,8 +119,9 @@ def rails(settings: Settings, stopped: Callable[[], bool] | None = None) -> dict
     from stamina.instrumentation import StructlogOnRetryHook, set_on_retry_hooks
 
     set_on_retry_hooks([StructlogOnRetryHook])
-    timeouts = {name: settings.rail_timeouts_of(name) for name in _rail_options(settings)}
-    return guarded(open_rails(settings), timeouts, Waits() if stopped is None else Waits(stopped=stopped))
+    opened = open_rails(settings)
+    timeouts = {name: settings.rail_timeouts_of(name) for name in opened}
+    return guarded(opened, timeouts, Waits() if stopped is None else Waits(stopped=stopped))
 
 
 def open_rails(settings: Settings, clock: Clock | None = None) -> dict[str, Rail]:
@@ -145,15 +146,11 @@ def rails_reported(settings: Settings, opened: Mapping[str, GuardedRail]) -> Ite
     # Only here: it is the payment process alone that calls rails.
     from rails.reports import Reports
 
-    stop, reports = threading.Event(), Reports(opened, lambda: connect(database(settings)))
-    with closing(reports):
-        thread = threading.Thread(target=reports.run, args=(stop,), name="rail-reports")
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+    with (
+        closing(Reports(opened, lambda: connect(database(settings)))) as reports,
+        beside(reports.run, "rail-reports"),
+    ):
+        yield
 
 
 def _rail_options(settings: Settings) -> dict[str, dict[str, str]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 import click
 import psycopg
 
+from daybook.beside import beside
 from daybook.clock import SystemClock
 from daybook.embedded_postgres import EmbeddedPostgresFailed
 from daybook.migrate import LogAboveHorizon
@@ -110,11 +110,5 @@ def _kept_running(supervisor: Supervisor | None) -> Iterator[None]:
     if supervisor is None:
         yield
         return
-    stop = threading.Event()
-    thread = threading.Thread(target=supervisor.run, args=(stop,), name="supervisor")
-    thread.start()
-    try:
+    with beside(supervisor.run, "supervisor"):
         yield
-    finally:
-        stop.set()
-        thread.join()

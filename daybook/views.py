@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -13,6 +14,14 @@ from projections.registry import views
 
 VIEWS_TIMEOUT_S = 60.0
 POSITIONS = "select view, position from views.builds where state = 'live'"
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Who works at the command line sees all of the settings' book."""
+
+    book: int
+    merchant_id: str | None = None
 
 
 def lowest_position(connection: psycopg.Connection[Any]) -> int:

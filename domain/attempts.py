@@ -86,3 +86,8 @@ class Capture:
     effective_at: datetime | None = None
     shares: list[Share] = field(default_factory=list)
     funds_released: bool = False
+
+    @property
+    def taken(self) -> bool:
+        """Whether money was taken, even if it went back since."""
+        return self.state in ("captured", "returned")

@@ -19,7 +19,7 @@ class PaymentEvidence(PaymentWaiting):
         """Captured money went back; False when that is known. `amount_minor` is what left the account: what is more
         than the capture was, the bank has taken for itself. Raises `UnknownCapture`."""
         capture = self.captures.get(capture_id)
-        if capture is None or capture.state not in ("captured", "returned"):
+        if capture is None or not capture.taken:
             raise UnknownCapture(f"order {self.order_id} has no completed capture {capture_id}", "capture_id")
         if capture.state == "returned":
             return False

@@ -25,11 +25,11 @@ RECORDED_RAIL: Final = "recorded"
 """The rail of payments that already happened elsewhere: each of its attempts is a fact, so none is refused."""
 
 
-_TAKEN: Final = ("captured", "returned")
 CARD: Final = "card"
 """How an order is paid that says nothing about it."""
 BANK_TRANSFER: Final = "bank_transfer"
 """The one way in which payers decide themselves how much they pay, and how often."""
+DIRECT_DEBIT: Final = "direct_debit"
 
 
 class PaymentFacts(Aggregate):
@@ -179,12 +179,7 @@ class PaymentFacts(Aggregate):
         key = canonical_uuid(capture_id, "capture_id")
         tried = self.attempt(attempt)
         known = self.captures.get(key)
-        if (
-            known is not None
-            and known.state in _TAKEN
-            and known.amount_minor == amount_minor
-            and currency == self.currency
-        ):
+        if known is not None and known.taken and known.amount_minor == amount_minor and currency == self.currency:
             return False
         if not self.capture_fits(tried, known, amount_minor, currency):
             return self._detect_late(tried, "capture", amount_minor, currency, rail_reference, at)
@@ -208,7 +203,7 @@ class PaymentFacts(Aggregate):
 
     def capture_fits(self, attempt: Attempt, known: Capture | None, amount_minor: int, currency: str) -> bool:
         """Whether a capture is one that the books expect; `known` is what is known of it already."""
-        if currency != self.currency or amount_minor < 0 or (known is not None and known.state in _TAKEN):
+        if currency != self.currency or amount_minor < 0 or (known is not None and known.taken):
             return False
         if attempt.rail == RECORDED_RAIL:
             return True
@@ -227,7 +222,7 @@ class PaymentFacts(Aggregate):
             raise UnknownCapture(f"order {self.order_id} has no capture {capture_id}", "capture_id")
         if known.state == "failed":
             return False
-        if known.state in _TAKEN:
+        if known.taken:
             raise AttemptAlreadyDecided(f"capture {capture_id} has succeeded and cannot fail", "capture_id")
         self.trigger_event(events.CaptureFailed, timestamp=at, capture_id=capture_id, attempt=known.attempt, code=code)
         return True

@@ -278,7 +278,7 @@ class PaymentOrder(PaymentEvidence):
         Raises `UnknownCapture`.
         """
         capture = self.captures.get(capture_id)
-        if capture is None or capture.state not in ("captured", "returned"):
+        if capture is None or not capture.taken:
             raise UnknownCapture(f"order {self.order_id} has no completed capture {capture_id}", "capture_id")
         if capture.funds_released or not capture.shares or capture.state == "returned":
             return False

@@ -41,3 +41,8 @@ def _events() -> dict[str, type[Aggregate.Event]]:
 
 ALL_EVENTS: Final[dict[str, type[Aggregate.Event]]] = _events()
 """Event class by topic."""
+
+
+def topics_of(kind: str) -> tuple[str, ...]:
+    """The topics of all events of one kind of aggregate."""
+    return tuple(topic for topic in ALL_EVENTS if topic.startswith(f"{kind}."))

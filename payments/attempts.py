@@ -14,8 +14,9 @@ from uuid import UUID
 import structlog
 from eventsourcing.persistence import IntegrityError
 
-from domain.attempts import Attempt, Capture
+from domain.attempts import AUTO, Attempt, Capture
 from domain.instrument import Bar
+from domain.payment_facts import DIRECT_DEBIT
 from domain.payment_order import RECORDED_RAIL, PaymentOrder
 from domain.payment_rules import AttemptInFlight, OrderNotOpen
 from domain.ports import Clock
@@ -25,13 +26,11 @@ from payments import outcomes
 from payments.calls import authorise_request, capture_request, inquiry, void_request
 from payments.inquiries import Complete, Inquiries, due_inquiry, may_send_again
 from payments.instruments import BUSY, Instruments
-from payments.offered import DIRECT_DEBIT
 from payments.orders import Orders
 from payments.outcomes import UNDECIDED
 from payments.recording import attempt_key, capture_key
 from payments.routes import Routes
 from rails.port import Declined, NotFound, NotSent, Payer, Rail, RailReply, Unknown, Voided, VoidRequest
-from rails.routing import AUTO
 
 META = Meta(actor="payments")
 STEPS = 10

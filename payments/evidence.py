@@ -24,7 +24,7 @@ from eventlog.errors import LogUnavailable
 from payments import late_facts
 from payments.orders import Orders
 from payments.process import Checkpoints
-from rails.facts import Fact, FactsPage, MoneyBack, TellsFacts, Unclaimed
+from rails.facts import Fact, FactsPage, MoneyBack, MoneyIn, TellsFacts, Unclaimed
 
 PATIENCE_SECONDS: Final = 60.0
 """How long a fact waits for its order to be found: the view that knows the names of attempts may lag behind."""
@@ -127,14 +127,14 @@ class Evidence:
         self._unclaimed(rail, fact.booking_key, "no attempt goes by that name")
         return True
 
-    def _write(self, rail: str, named: Named, order: PaymentOrder, fact: Fact) -> None:
+    def _write(self, rail: str, named: Named, order: PaymentOrder, fact: MoneyIn | MoneyBack) -> None:
         before = order.version
 
         def outcome(fresh: PaymentOrder) -> None:
             now = self._clock.now()
             if isinstance(fact, MoneyBack):
                 late_facts.money_back(fresh, named.attempt, fact, now)
-            elif not isinstance(fact, Unclaimed):
+            else:
                 late_facts.money_in(fresh, named.attempt, fact, now)
 
         order = self._orders.keep(named.book, order, outcome)

@@ -25,13 +25,13 @@ def money_in(order: PaymentOrder, number: int, fact: MoneyIn, now: datetime) -> 
     known = order.captures.get(capture_id)
     if attempt.undecided or (attempt.unknown_operation == "capture" and known is not None):
         order.resolve(attempt=number, source="booking", evidence={"booking": fact.booking_key}, at=now)
-    if fact.repeatable and known is None:
+    if known is None and fact.repeatable:
         room = attempt.amount_minor - attempt.captured_minor
         if 0 < room < fact.amount_minor and fact.currency == order.currency:
             _take(order, attempt, capture_id, replace(fact, amount_minor=room), now)
             surplus = replace(fact, amount_minor=fact.amount_minor - room, booking_key=f"{fact.booking_key}/surplus")
             return _take(order, attempt, _capture_id(order, attempt, surplus), surplus, now)
-    elif fact.repeatable and known is not None and known.amount_minor < fact.amount_minor:
+    elif known is not None and fact.repeatable and known.amount_minor < fact.amount_minor:
         return False  # its surplus is known with it
     return _take(order, attempt, capture_id, fact, now)
 
@@ -48,7 +48,7 @@ def _take(order: PaymentOrder, attempt: Attempt, capture_id: str, fact: MoneyIn,
         # a success that comes too late is known by its reference: where an attempt can have several, by the booking's
         rail_reference=fact.booking_key if of_its_own and not expected else reference,
         cost_minor=fact.cost_minor,
-        effective_at=now if fact.effective_on is None else _noon(fact),
+        effective_at=_effective(fact, now),
         at=now,
     )
 
@@ -58,13 +58,13 @@ def money_back(order: PaymentOrder, number: int, fact: MoneyBack, now: datetime)
     attempt = order.attempt(number)
     captures = [capture for capture in order.captures.values() if capture.attempt == number]
     for capture in captures:
-        if capture.state in ("captured", "returned"):
+        if capture.taken:
             return order.return_payment(
                 capture_id=capture.capture_id,
                 amount_minor=fact.amount_minor,
                 reason=fact.reason,
                 booking_key=fact.booking_key,
-                effective_at=now if fact.effective_on is None else _noon(fact),
+                effective_at=_effective(fact, now),
                 at=now,
             )
     if attempt.undecided:
@@ -84,7 +84,6 @@ def _capture_id(order: PaymentOrder, attempt: Attempt, fact: MoneyIn) -> str:
     return capture_key(order.id, attempt.number)
 
 
-def _noon(fact: MoneyIn | MoneyBack) -> datetime:
-    """Banks tell days: noon in UTC lies within the same day nearly everywhere."""
-    assert fact.effective_on is not None  # noqa: S101 - narrowing only
-    return datetime.combine(fact.effective_on, time(12), UTC)
+def _effective(fact: MoneyIn | MoneyBack, now: datetime) -> datetime:
+    """Banks tell days, if anything: noon in UTC lies within the same day nearly everywhere."""
+    return now if fact.effective_on is None else datetime.combine(fact.effective_on, time(12), UTC)

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
+from domain.attempts import AUTO
 from domain.errors import RuleViolation
+from domain.payment_facts import CARD, DIRECT_DEBIT
 from payments.commands import CreateOrder
 from rails.port import Takes
-from rails.routing import AUTO, Payment, why_not_taken
-
-DIRECT_DEBIT: Final = "direct_debit"
-CARD: Final = "card"
+from rails.routing import Payment, why_not_taken
 
 
 class RailNotOffered(RuleViolation):

@@ -9,7 +9,7 @@ import msgspec
 
 from domain.attempts import Attempt, Capture
 from domain.payment_order import PaymentOrder
-from domain.registry import ALL_EVENTS
+from domain.registry import topics_of
 from domain.splitting import Split
 from projections.view import Fact, Key, PlainRows, Row, Rows
 
@@ -52,7 +52,7 @@ class PaymentOrders(PlainRows):
 
     name = "payment_orders"
     version = 1
-    topics = tuple(topic for topic in ALL_EVENTS if topic.startswith("payment-order."))
+    topics = topics_of(PaymentOrder.TOPIC)
     stream_column = "stream_id"
     key = ("stream_id",)
     columns = {

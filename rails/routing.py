@@ -11,12 +11,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from domain.attempts import AUTO
 from rails.port import Capabilities, Takes
 
 BPS: Final = 10_000
-
-__all__ = ["AUTO", "BPS", "Cost", "Offer", "Payment", "ranked", "takes", "why_not_taken"]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,16 +13,8 @@ from daybook.bootstrap import views_now_and_then
 from daybook.commands._ledger import Asking, asking
 from daybook.commands._moments import position_of
 from daybook.session import EXIT_UNREACHABLE
-from daybook.views import VIEWS_TIMEOUT_S, wait_for_views
+from daybook.views import VIEWS_TIMEOUT_S, Whole, wait_for_views
 from projections.queries import PastUnderWay, Queries, ViewsApart
-
-
-@dataclass(frozen=True)
-class Whole:
-    """Who works at the command line sees all of the settings' book."""
-
-    book: int
-    merchant_id: str | None = None
 
 
 class Reading:

@@ -6,6 +6,7 @@ import json
 import socket
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def _free_port() -> int:
         return port
 
 
-def _watch(orders: int):  # type: ignore[no-untyped-def]
+def _watch(orders: int) -> Callable[[Seen], None]:
     console = Console(stderr=True)
 
     def told(seen: Seen) -> None:

@@ -6,21 +6,20 @@ on the call alone, and what an order asks for only on what has happened to it.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import psycopg
 
+from daybook.beside import beside
 from daybook.bootstrap import Paying
 from daybook.simulation.bank_and_provider import OtherSide
 from daybook.simulation.people import STATUSES, People
 from daybook.simulation.sales import Sale
-from daybook.views import lowest_position
+from daybook.views import Whole, lowest_position
 from payments.checkout import Checkout
 from projections.queries import Queries
 
@@ -69,14 +68,6 @@ class Seen(NamedTuple):
     waiting: int
 
 
-@dataclass(frozen=True)
-class Book:
-    """Whose orders they are; sees all of its book."""
-
-    book: int
-    merchant_id: None = None
-
-
 class Drill:
     """One simulation over a copy that runs. `watch` is told after every step."""
 
@@ -94,15 +85,12 @@ class Drill:
         self._paying, self._checkout, self._queries = paying, checkout, queries
         self._connection, self._other_side, self._clock, self._watch = connection, other_side, clock, watch
         self.people = People(checkout, other_side)
-        self._book = Book(book)
+        self._book = Whole(book)
         self._placed = 0
 
     def run(self, sales: Sequence[Sale]) -> None:
         """From the first order until nothing is left to happen. Raises SimulationStuck."""
-        stop = threading.Event()
-        process = threading.Thread(target=self._paying.process.run, args=(stop,), name="payments")
-        process.start()
-        try:
+        with beside(self._paying.process.run, "payments"):
             portions = max(LEAST_STEPS, -(-len(sales) // SALES_AT_ONCE))
             for number in range(portions):
                 self._step(sales[number::portions], SELLING / portions)
@@ -113,9 +101,6 @@ class Drill:
                     break
                 self._step((), timedelta(days=1))
             self._read(LAST_READS)
-        finally:
-            stop.set()
-            process.join()
 
     def _step(self, sales: Sequence[Sale], passing: timedelta) -> None:
         with ThreadPoolExecutor(CREATORS) as creators:

@@ -10,6 +10,7 @@ from daybook.simulation.agreement import Standing
 from domain import payment_events as events
 from domain.evidence_events import PaymentReturned
 from domain.payment_order import PaymentOrder
+from domain.registry import topics_of
 from domain.waiting_events import LateSuccessVoided
 from eventlog.application import EventLog
 
@@ -55,10 +56,7 @@ class Orders:
 
 
 def _rows(log: EventLog) -> Iterator[Any]:
-    topics = [
-        event.TOPIC for event in vars(PaymentOrder).values() if isinstance(event, type) and hasattr(event, "TOPIC")
-    ]
     after = 0
-    while rows := log.log_recorder.read(after, PAGE, topics=topics):
+    while rows := log.log_recorder.read(after, PAGE, topics=topics_of(PaymentOrder.TOPIC)):
         yield from rows
         after = rows[-1].position

@@ -12,7 +12,7 @@ from domain.attempts import Attempt
 from domain.payment_facts import RECORDED_RAIL
 from domain.payment_order import PaymentOrder
 from domain.payment_states import START, allows
-from domain.registry import ALL_EVENTS
+from domain.registry import topics_of
 from domain.splitting import divide
 from replay.checks.check import Finding, PlainCheck, Scope, Seen, finding
 
@@ -34,7 +34,7 @@ class Orders(PlainCheck):
         "read the order with `daybook explain order`; what a rail took beyond its order belongs into suspense, by an "
         "adjustment, until it is given back"
     )
-    topics: ClassVar[tuple[str, ...]] = tuple(topic for topic in ALL_EVENTS if topic.startswith("payment-order."))
+    topics: ClassVar[tuple[str, ...]] = topics_of(PaymentOrder.TOPIC)
 
     def __init__(self, scope: Scope) -> None:
         """Reads the streams of orders that were let go of."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import httpx
 import psycopg
 
+from daybook.beside import beside
 from daybook.bootstrap import checkout, open_book, view_machine
 from daybook.session import Session
 from daybook.settings import Settings
@@ -255,11 +255,5 @@ class Orders:
 @contextmanager
 def timers_filled(log: EventLog) -> Iterator[None]:
     """The view of what is due follows the log during the block: a doubt is asked about again by its timer."""
-    stop = threading.Event()
-    thread = threading.Thread(target=view_machine(log, ["due"]).run, args=[stop])
-    thread.start()
-    try:
+    with beside(view_machine(log, ["due"]).run, "due"):
         yield
-    finally:
-        stop.set()
-        thread.join()

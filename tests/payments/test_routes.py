@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from domain.attempts import AUTO
 from domain.payment_order import PaymentOrder
 from domain.told import told
 from payments.attempts import Attempts
@@ -17,7 +18,7 @@ from payments.ladder import STEPS
 from payments.routes import ATTEMPTS_MAX, Routes
 from rails.port import AuthoriseReply, AuthoriseRequest, Declined, Rail
 from rails.registry import open_rail
-from rails.routing import AUTO, Cost
+from rails.routing import Cost
 from rails.simulator import magic
 from rails.simulator.process import RunningSimulator, running_simulator
 from tests.payments.shop import TOKEN, Shop

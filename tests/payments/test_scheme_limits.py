@@ -15,6 +15,7 @@ from eventsourcing.persistence import StoredEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.attempts import AUTO
 from domain.instrument import (
     DAY,
     DECLINES_IN_A_DAY,
@@ -33,7 +34,6 @@ from payments.recording import attempt_key
 from payments.routes import Routes
 from rails.port import AuthoriseReply, AuthoriseRequest, Rail
 from rails.registry import open_rail
-from rails.routing import AUTO
 from rails.simulator import magic
 from rails.simulator.process import RunningSimulator
 from replay.explain.order import words_of
