@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import random
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
+import msgspec
+
+from domain.adjustment import Adjustment, AdjustmentLine
+from domain.lines import reserved_minor
+from domain.monitor import Monitor
 from domain.payment_order import PaymentOrder
+from domain.period import Period
 from domain.posting import Line, Posting
 from domain.splitting import Split
 from domain.wallet import WalletAccount
@@ -28,6 +34,8 @@ class History:
         self.log = log
         self.dice = random.Random(seed)
         self.wallets: list[WalletAccount] = []
+        self._monitors: list[Monitor] = []
+        self._period: Period | None = None
         self._count = 0
 
     def open_wallets(self, count: int, merchant: str | None = None) -> None:
@@ -52,20 +60,113 @@ class History:
             else:
                 self._transfer()
 
+    def write_each(self, times: int = 1) -> None:
+        """One of each thing that can happen, so that something changes in every view."""
+        happenings = (
+            self._order, self._freeze, self._hold, self._monitor, self._adjustment, self._close, self._transfer,
+        )  # fmt: skip
+        for _ in range(times):
+            for happening in happenings:
+                self._count += 1
+                happening()
+
     def _at(self) -> datetime:
         return AT + timedelta(minutes=self._count)
 
     def _transfer(self) -> None:
-        source, target = self.dice.sample(self.wallets, 2)
-        amount, at = self.dice.randint(1, 5000), self._at()
+        source, target, lines = self._two_lines()
+        at = self._at()
         effective_at = at - timedelta(days=self.dice.randint(0, 3))
-        lines = [Line(w.id, w.address, "EUR", part) for w, part in ((source, amount), (target, -amount))]
         posting = Posting.record(
             book=1, reference=f"r{self._count}", rule="transfer", lines=lines, effective_at=effective_at, at=at
         )
-        for place, (wallet, part) in enumerate(((source, amount), (target, -amount))):
-            wallet.post(posting_id=posting.id, line=place, amount_minor=part, effective_at=effective_at, at=at)
+        self._post(posting, lines, (source, target), effective_at)
         self.log.save(posting, source, target)
+
+    def _two_lines(self) -> tuple[WalletAccount, WalletAccount, list[Line]]:
+        source, target = self.dice.sample(self.wallets, 2)
+        amount = self.dice.randint(1, 5000)
+        lines = [Line(w.id, w.address, "EUR", part) for w, part in ((source, amount), (target, -amount))]
+        return source, target, lines
+
+    def _post(
+        self, posting: Posting, lines: list[Line], wallets: tuple[WalletAccount, ...], effective_at: datetime
+    ) -> None:
+        for place, (wallet, line) in enumerate(zip(wallets, lines, strict=True)):
+            wallet.post(
+                posting_id=posting.id, line=place, amount_minor=line.amount_minor, effective_at=effective_at,
+                at=self._at(),
+            )  # fmt: skip
+
+    def _hold(self) -> None:
+        """Placed in one commit; in another one it is committed, in part or whole, or voided, or stays as it is."""
+        source, target, lines = self._two_lines()
+        wallets, at = (source, target), self._at()
+        hold = Posting.place_hold(
+            book=1, reference=f"h{self._count}", rule="hold", lines=lines, effective_at=at, at=at,
+            expires_at=self.dice.choice([None, at + timedelta(days=2)]),
+        )  # fmt: skip
+        self._reserve(hold, lines, wallets, 1)
+        self.log.save(hold, *wallets)
+        end = self.dice.random()
+        if end < 0.4:
+            self._reserve(hold, hold.void_hold(at=at), wallets, -1)
+            self.log.save(hold, *wallets)
+        elif end < 0.8:
+            part = self.dice.randint(1, lines[0].amount_minor)
+            moved = Posting.record(
+                book=1, reference=f"c{self._count}", rule="commit", effective_at=at, at=at,
+                lines=[
+                    msgspec.structs.replace(line, amount_minor=part)
+                    for line, part in zip(lines, (part, -part), strict=True)
+                ],
+            )  # fmt: skip
+            taken = hold.commit_hold(posting_id=moved.id, amount_minor=part, final=False, at=at)
+            self._reserve(hold, taken, wallets, -1)
+            self._post(moved, moved.lines, wallets, at)
+            self.log.save(hold, moved, *wallets)
+
+    def _reserve(self, hold: Posting, lines: list[Line], wallets: tuple[WalletAccount, ...], sign: int) -> None:
+        for place, (wallet, line) in enumerate(zip(wallets, lines, strict=True)):
+            if held := sign * reserved_minor(line, wallet.head.account_kind):
+                wallet.hold(posting_id=hold.id, line=place, held_minor=held, at=self._at())
+
+    def _monitor(self) -> None:
+        """A new one, or an older one tells or goes."""
+        if not self._monitors or self.dice.random() < 0.5:
+            monitor = Monitor.create(
+                book=1, key=f"m{self._count}", wallet_id=self.dice.choice(self.wallets).id, measure="posted",
+                threshold_minor=self.dice.randint(-5000, 5000), at=self._at(),
+            )  # fmt: skip
+            self._monitors.append(monitor)
+        else:
+            monitor = self.dice.choice(self._monitors)
+            if not monitor.cross(balance_minor=self.dice.randint(-9000, 9000), wallet_version=1, at=self._at()):
+                monitor.remove(at=self._at())
+                self._monitors.remove(monitor)
+        self.log.save(monitor)
+
+    def _adjustment(self) -> None:
+        amount = self.dice.randint(1, 900)
+        adjustment = Adjustment.propose(
+            book=1, adjustment_id=str(uuid.UUID(int=self.dice.getrandbits(128))), reason="audit", by="ann",
+            lines=[AdjustmentLine("exp:writeoff", "EUR", amount), AdjustmentLine("suspense:psp", "EUR", -amount)],
+            at=self._at(),
+        )  # fmt: skip
+        self.log.save(adjustment)
+        decided = self.dice.random()
+        if decided < 0.4:
+            adjustment.approve(by="bob", at=self._at())
+        elif decided < 0.8:
+            adjustment.reject(by="bob", reason="not ours", at=self._at())
+        self.log.save(adjustment)
+
+    def _close(self) -> None:
+        if self._period is None:
+            self._period = Period.close_first(book=1, through=date(2020, 1, 1), at=self._at())
+        else:
+            self._period.close(through=self._period.through + timedelta(days=1), at=self._at())
+        self.log.save(self._period)
 
     def _freeze(self) -> None:
         wallet = self.dice.choice(self.wallets)
