@@ -72,7 +72,8 @@ class View(Protocol):
         ...
 
     def merged(self, one: Row, other: Row) -> Row:
-        """One row out of two with the same key, each folded from other streams; of no use to a view by stream."""
+        """One row out of two with the same key, each folded from other streams, whichever comes first; of no use to a
+        view by stream."""
         ...
 
 

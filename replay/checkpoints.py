@@ -21,6 +21,7 @@ from projections.registry import versions
 from replay import builds, parked, replays
 from replay.builds import Build
 from replay.fill import FillOptions, PartFill
+from replay.pages import LogPages
 
 STEP_EVENTS = 10_000
 """The most events of the log that a question folds by itself: what one holds in memory, and what each page costs."""
@@ -135,7 +136,9 @@ class Checkpoints:
                 _copy(write, base, made)
             replay = replays.begin(write, made, position, 1, {})
             write.execute(BEGINS_AT, [0 if base is None else base.position, replay.replay_id])
-            PartFill(read, write, replay.parts[0], self._decode, FillOptions(park=True)).run(position)
+            (part,), options = replay.parts, FillOptions(park=True)
+            pages = LogPages(read, part.share, options.log_page(live.view))
+            PartFill(pages, write, part, self._decode, options).run(position)
             write.execute(replays.FORGET, [replay.replay_id])
             write.execute(NOTHING_WAITS, [*made.key])
             builds.add_indexes(write, made)

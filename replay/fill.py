@@ -6,9 +6,10 @@ batch may change and by the rows that are remembered from batches before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,50 +19,19 @@ from eventlog.recorded import Recorded
 from projections.view import Fact, Key, Rows, View
 from replay import parked, tables
 from replay.builds import Build
+from replay.pages import PAGE_EVENTS, Page, Pages, Share
 
-PAGE_EVENTS = 20_000
-LATEST_PAGE_EVENTS = 200_000
-"""Where the server leaves out what is superseded, a page covers more and still holds few rows."""
+LATEST_PAGES = 10
+"""Where the server leaves out what is superseded, a page covers so much more and still holds few rows."""
 BATCH_EVENTS = 500_000
 BATCH_ROWS = 50_000
 KNOWN_ROWS = 50_000
-_COLUMNS = "e.position, e.book, e.stream_id, e.version, e.topic, e.recorded_at, e.state"
-_RANGE = "e.position > %(after)s and e.position <= %(until)s and e.topic = any(%(topics)s)"
-# The hash and not the id itself: ids of streams are hashes of names, but nothing promises that for their low bits.
-_PART = " and (uuid_hash(e.stream_id) & 2147483647) %% %(parts)s = %(part)s"
-READ = f"select {_COLUMNS} from log.events e where {_RANGE}{{part}} order by e.position limit %(limit)s"
-# Of the events that supersede each other only the last of each stream leaves the server: 20 times fewer, where wallets
-# are busy. Its first two columns say how many events the page is about and where it ends.
-READ_LATEST = f"""
-with page as materialized (
-    select e.position, e.stream_id, e.topic = any(%(supersedes)s) as superseded from log.events e
-     where {_RANGE}{{part}} order by e.position limit %(limit)s
-), wanted as (
-    select position from page where not superseded
-    union all select max(position) from page where superseded group by stream_id
-)
-select (select count(*) from page), (select max(position) from page), {_COLUMNS}
-  from wanted w join log.events e on e.position = w.position order by e.position
-"""
-READ_STREAMS = f"""
-select s.* from unnest(%(streams)s::uuid[]) u(id)
- cross join lateral (select {_COLUMNS} from log.events e where e.stream_id = u.id and {_RANGE}) s
- order by s.position limit %(limit)s
-"""
 STANDING = "select position, events from views.replay_parts where replay_id = %s and part = %s for update"
 ADVANCE = """
 update views.replay_parts set position = %s, events = events + %s, updated_at = clock_timestamp()
  where replay_id = %s and part = %s and position = %s
 """
 HELD = "select stream_id, min(position) from views.parked where view = %s and build = %s group by stream_id"
-
-
-class _Page(NamedTuple):
-    """`events` were read up to the position `reached`; `rows` are those of them that are to be folded."""
-
-    events: int
-    reached: int
-    rows: list[tuple[Any, ...]]
 
 
 class EventRefused(Exception):
@@ -104,35 +74,47 @@ class Part:
     parts: int
     streams: tuple[UUID, ...] | None = None
 
+    @property
+    def share(self) -> Share:
+        """What is to be read for it."""
+        return Share(self.build.view, self.number, self.parts, self.streams)
+
 
 class FillOptions(NamedTuple):
     """`park` sets streams aside that the view cannot take, instead of failing; a batch is what lies between two
-    checkpoints, a page what is read at once."""
+    checkpoints, a page what is read at once; `archive` is the directory of one to read from as far as it reaches."""
 
     park: bool = False
     batch_events: int = BATCH_EVENTS
     page_events: int = PAGE_EVENTS
+    archive: Path | None = None
+
+    def log_page(self, view: View) -> int:
+        """How many events of the log one page is about."""
+        return min(self.page_events * (LATEST_PAGES if view.supersedes else 1), self.batch_events)
+
+    @property
+    def archive_page(self) -> int:
+        """The same, of an archive."""
+        return min(self.page_events, self.batch_events)
 
 
 class PartFill:
-    """Fills a part up to a position. `read` and `write` are two sessions, so that reading goes on while rows are
-    folded and written."""
+    """Fills a part up to a position. `pages` has a session of its own and not `write`, so that reading goes on while
+    rows are folded and written."""
 
     def __init__(
         self,
-        read: psycopg.Connection[Any],
+        pages: Pages,
         write: psycopg.Connection[Any],
         part: Part,
         decode: Callable[[Recorded], Any],
         options: FillOptions,
     ) -> None:
-        self._read, self._write = read, write
+        self._source, self._write = pages, write
         self._part, self._build, self._view = part, part.build, part.build.view
         self._decode = decode
-        self._park, self._batch_events, largest = options
-        if self._view.supersedes:
-            largest = largest * LATEST_PAGE_EVENTS // PAGE_EVENTS
-        self._page_events = min(largest, self._batch_events)
+        self._park, self._batch_events = options.park, options.batch_events
         self._rows: Rows = {}
         self._known: Rows = {}
         self._all_known = False
@@ -170,66 +152,52 @@ class PartFill:
             self._fold(page.rows)
             events += page.events
             after = page.reached
-            if len(self._rows) >= BATCH_ROWS or events + self._page_events > self._batch_events:
+            if len(self._rows) >= BATCH_ROWS or events + self._source.limit > self._batch_events:
                 self._flush(start, after, events)
                 return after, events
         self._flush(start, until, events)
         return until, events
 
-    def _pages(self, after: int, until: int) -> Iterator[_Page]:
+    def _pages(self, after: int, until: int) -> Iterator[Page]:
         """Pages in order of position, the next one fetched while the last is folded."""
         with ThreadPoolExecutor(1, thread_name_prefix="replay-read") as reader:
             coming = reader.submit(self._page, after, until)
-            while (page := coming.result()).events:
-                more = page.events == self._page_events
-                if more:
-                    coming = reader.submit(self._page, page.reached, until)
+            while after < until:
+                page = coming.result()
+                after = page.reached
+                if after < until:
+                    coming = reader.submit(self._page, after, until)
                 yield page
-                if not more:
-                    return
 
-    def _page(self, after: int, until: int) -> _Page:
-        part, view = self._part, self._view
-        parameters = {
-            "after": after, "until": until, "topics": list(view.topics), "supersedes": list(view.supersedes),
-            "limit": self._page_events, "parts": part.parts, "part": part.number,
-            "streams": None if part.streams is None else list(part.streams),
-        }  # fmt: skip
-        latest = bool(view.supersedes) and part.streams is None and not self._held
-        query = READ_STREAMS if part.streams is not None else READ_LATEST if latest else READ
-        query = query.replace("{part}", _PART if part.parts > 1 else "")
-        rows = self._read.execute(query, parameters, prepare=True, binary=True).fetchall()
-        if not latest:
-            return _Page(len(rows), rows[-1][0] if rows else after, rows)
-        return _Page(rows[0][0], rows[0][1], [row[2:] for row in rows]) if rows else _Page(0, after, [])
+    def _page(self, after: int, until: int) -> Page:
+        """Where streams are set aside, each of their events is to be parked."""
+        return self._source.page(after, until, every=bool(self._held))
 
-    def _fold(self, page: list[tuple[Any, ...]]) -> None:
+    def _fold(self, page: list[Recorded]) -> None:
         view, rows = self._view, self._rows
         if self._held:
             page = [row for row in page if not self._set_aside(row)]
         facts = [self._fact(row) for row in page]
         self._bring(key for fact in facts for key in view.keys(fact))
         fold = view.fold
-        for fact in facts:
+        for row, fact in zip(page, facts, strict=True):
             try:
                 fold(rows, fact)
             except Exception as problem:
-                raise _Refused(view, _recorded(page, fact.position), problem) from problem
+                raise _Refused(view, row, problem) from problem
 
-    def _set_aside(self, row: tuple[Any, ...]) -> bool:
-        first = self._held.get(row[2])
-        if first is None or row[0] < first:
+    def _set_aside(self, row: Recorded) -> bool:
+        first = self._held.get(row.stream_id)
+        if first is None or row.position < first:
             return False
-        self._waiting.append((_as_recorded(row), self._reasons.get(row[0], parked.BEHIND)))
+        self._waiting.append((row, self._reasons.get(row.position, parked.BEHIND)))
         return True
 
-    def _fact(self, row: tuple[Any, ...]) -> Fact:
-        recorded = _as_recorded(row)
-        position, book, stream_id, version, _, recorded_at, _, _ = recorded
+    def _fact(self, row: Recorded) -> Fact:
         try:
-            return Fact(position, book, stream_id, version, recorded_at, self._decode(recorded))
+            return Fact.of(row, self._decode(row))
         except Exception as problem:
-            raise _Refused(self._view, recorded, problem) from problem
+            raise _Refused(self._view, row, problem) from problem
 
     def _bring(self, keys: Iterator[Key]) -> None:
         """Has the rows of these keys at hand; asks the table only for what may be there and is not remembered."""
@@ -272,12 +240,3 @@ class PartFill:
         if row is None:
             raise PartGone(f"replay {self._part.replay_id} was given up")
         return int(row[0]), int(row[1])
-
-
-def _as_recorded(row: Sequence[Any]) -> Recorded:
-    position, book, stream_id, version, topic, recorded_at, state = row
-    return Recorded(position, book, stream_id, version, topic, recorded_at, {}, state)
-
-
-def _recorded(page: list[tuple[Any, ...]], position: int) -> Recorded:
-    return next(_as_recorded(row) for row in page if row[0] == position)

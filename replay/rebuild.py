@@ -9,23 +9,31 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import reduce
+from itertools import groupby, islice
+from operator import itemgetter
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
 
 import domain  # noqa: F401 - a worker process reads events of topics that only this names
 from eventlog.connections import connect
-from projections.view import Rows, View
+from eventlog.postgres import PostgresRecorder
+from projections.view import View
 from replay import builds, replays, scopes, tables, workers
-from replay.fill import BATCH_EVENTS, PAGE_EVENTS, EventRefused, FillOptions
+from replay.fill import BATCH_EVENTS, EventRefused, FillOptions
+from replay.pages import PAGE_EVENTS
 from replay.progress import Progress, progress
 from replay.replays import Replay
 
 HANDOVER_EVENTS = 5_000
 """A pass that read fewer has all but caught up: the rest is two or three batches of the machine."""
 WORKERS_MAX = 64
+MERGE_ROWS = 10_000
 LAST = "select coalesce(max(position), 0) from log.events where position < (select log.horizon())"
 LOCK = "select pg_try_advisory_lock(hashtextextended('daybook replay of ' || %s, 0))"
 UNLOCK = "select pg_advisory_unlock(hashtextextended('daybook replay of ' || %s, 0))"
@@ -56,7 +64,8 @@ class PositionAhead(ValueError):
 class Wanted:
     """What to rebuild, and how. `as_of` makes a build of the past that is never swapped in; `scope` rebuilds only the
     rows of a `wallet` or a `merchant` and takes the others from the live build; `park` sets streams aside that the view
-    cannot take, instead of failing; `fresh` begins anew although an earlier rebuild could be resumed."""
+    cannot take, instead of failing; `fresh` begins anew although an earlier rebuild could be resumed; `archive` is the
+    directory of an archive of this log, whose events are read from there and not from the database."""
 
     view: View
     workers: int = 1
@@ -64,6 +73,7 @@ class Wanted:
     scope: dict[str, str] = field(default_factory=dict)
     park: bool = False
     fresh: bool = False
+    archive: Path | None = None
     batch_events: int = BATCH_EVENTS
     page_events: int = PAGE_EVENTS
     side_by_side_events: int = SIDE_BY_SIDE_EVENTS
@@ -71,15 +81,18 @@ class Wanted:
     @property
     def options(self) -> FillOptions:
         """What each worker is told."""
-        return FillOptions(self.park, self.batch_events, self.page_events)
+        return FillOptions(self.park, self.batch_events, self.page_events, self.archive)
 
 
 def rebuild(database_url: str, wanted: Wanted, heard: Heard = lambda _: None) -> Progress:
     """Fills a new build, or goes on with one that was cut off, and hands it to the machine.
 
-    Raises AlreadyRebuilding, PositionAhead, scopes.ScopeRefused, NoSuchBuild, EventRefused, WorkerLost, and what the
-    database raises; in all cases the live build is untouched, and what was filled is kept unless the view refused it.
+    Raises AlreadyRebuilding, PositionAhead, scopes.ScopeRefused, NoSuchBuild, EventRefused, WorkerLost, of an archive
+    ArchiveDamaged and ArchiveDiffers, and what the database raises; in all cases the live build is untouched, and what
+    was filled is kept unless the view refused it.
     """
+    if wanted.archive is not None:
+        _check_archive(database_url, wanted.archive, wanted.scope)
     with connect(database_url) as connection, _alone(connection, wanted.view):
         replay = _begun(connection, wanted)
         try:
@@ -106,6 +119,25 @@ def _alone(connection: psycopg.Connection[Any], view: View) -> Iterator[None]:
     finally:
         with contextlib.suppress(psycopg.Error):
             connection.execute(UNLOCK, [view.name])
+
+
+def _check_archive(database_url: str, directory: Path, scope: dict[str, str]) -> None:
+    """Before anything is begun: whether the archive's files are of this log, and hold what every view needs."""
+    from replay.archive.errors import ArchiveDiffers
+    from replay.archive.manifest import check_same_log, load
+
+    if scope:
+        raise scopes.ScopeRefused("--archive: the events of one wallet or merchant are read from the log; leave it out")
+    manifest = load(directory)
+    if manifest.book is not None:
+        raise ArchiveDiffers(
+            f"{directory} holds book {manifest.book} alone, and views are filled from all books: export without --book"
+        )
+    recorder = PostgresRecorder(database_url)
+    try:
+        check_same_log(manifest, recorder, directory)
+    finally:
+        recorder.close()
 
 
 def last_position(connection: psycopg.Connection[Any]) -> int:
@@ -158,22 +190,22 @@ def _fill(connection: psycopg.Connection[Any], database_url: str, wanted: Wanted
 
 
 def _merge(connection: psycopg.Connection[Any], replay: Replay) -> None:
-    """Rows that parts made in tables of their own become the build's."""
+    """Rows that parts made in tables of their own become the build's; the server brings those of one key together, so
+    that no more than a batch of them is in memory."""
     build, view = replay.build, replay.build.view
     relations = [part.build.table for part in replay.parts if part.build.relation != build.relation]
     if not relations:
         return
-    rows: Rows = {}
     columns = list(view.columns)
-    places = [columns.index(column) for column in view.key]
-    for relation in relations:
-        for found in connection.execute(f"select {', '.join(columns)} from {relation}").fetchall():
-            key = tuple(found[place] for place in places)
-            row, other = dict(zip(columns, found, strict=True)), rows.get(key)
-            rows[key] = row if other is None else view.merged(other, row)
-    with connection.transaction():
+    key_of = itemgetter(*view.key)
+    of_parts = " union all ".join(f"select {', '.join(columns)} from {relation}" for relation in relations)
+    with connection.transaction(), connection.cursor("replay_merge", row_factory=dict_row) as found:
         connection.execute(sql.SQL("truncate {}").format(sql.Identifier("views", build.relation)))
-        tables.write(connection, build, rows)
+        found.itersize = MERGE_ROWS
+        found.execute(f"{of_parts} order by {', '.join(view.key)}")
+        merged = (reduce(view.merged, rows) for _, rows in groupby(found, key_of))
+        while batch := list(islice(merged, MERGE_ROWS)):
+            tables.write(connection, build, {tuple(row[column] for column in view.key): row for row in batch})
 
 
 def _pass(

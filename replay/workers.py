@@ -20,7 +20,9 @@ import psycopg
 import domain  # noqa: F401 - a worker process reads events of topics that only this names
 from eventlog.connections import connect
 from eventlog.mapper import LogMapper
+from replay.archive.errors import ArchiveDamaged
 from replay.fill import EventRefused, FillOptions, Part, PartFill, PartGone
+from replay.pages import LogPages, Pages
 
 LOCK_PART = "select pg_advisory_lock(hashtextextended('daybook replay part ' || %s, 0))"
 WORKER_REFUSED = 4
@@ -34,8 +36,8 @@ class WorkerLost(RuntimeError):
 
 
 def fill(url: str, parts: Sequence[Part], until: int, options: FillOptions, *, side_by_side: bool) -> None:
-    """Fills every part up to a position. Raises EventRefused, PartGone, WorkerLost, and what the database raises: a
-    worker that finds the disk full says so."""
+    """Fills every part up to a position. Raises EventRefused, PartGone, WorkerLost, ArchiveDamaged, and what the
+    database raises: a worker that finds the disk full says so."""
     if not side_by_side:
         for part in parts:
             _fill_part(url, part, until, options)
@@ -50,9 +52,23 @@ def _fill_part(
     url: str, part: Part, until: int, options: FillOptions, alive: Callable[[], bool] = lambda: True
 ) -> None:
     """Fills a part with two sessions of its own, once a worker whose coordinator was killed has let go of it."""
-    with connect(url) as read, connect(url) as write:
+    with connect(url) as read, connect(url) as write, _pages(read, part, options) as pages:
         write.execute(LOCK_PART, [f"{part.replay_id}/{part.number}"])
-        PartFill(read, write, part, LogMapper().decode, options).run(until, alive)
+        PartFill(pages, write, part, LogMapper().decode, options).run(until, alive)
+
+
+@contextlib.contextmanager
+def _pages(read: psycopg.Connection[Any], part: Part, options: FillOptions) -> Iterator[Pages]:
+    """Of the log, or of an archive with the log before and behind it."""
+    log = LogPages(read, part.share, options.log_page(part.build.view))
+    if options.archive is None:
+        yield log
+        return
+    from replay.archive.pages import ArchivePages
+    from replay.archive.reader import ArchiveReader
+
+    with contextlib.closing(ArchiveReader(options.archive)) as archive:
+        yield ArchivePages(archive, log, part.share, options.archive_page)
 
 
 def _in_threads(url: str, parts: Sequence[Part], until: int, options: FillOptions) -> None:
@@ -114,6 +130,9 @@ def _work(url: str, part: Part, until: int, options: FillOptions, refusals: Any)
         raise SystemExit(WORKER_REFUSED) from None
     except psycopg.errors.DiskFull as full:
         refusals.send(psycopg.errors.DiskFull(str(full)))
+        raise SystemExit(WORKER_REFUSED) from None
+    except ArchiveDamaged as damaged:
+        refusals.send(damaged)
         raise SystemExit(WORKER_REFUSED) from None
     except PartGone:  # the coordinator is gone too, or will say so
         raise SystemExit(WORKER_GONE) from None

@@ -25,6 +25,7 @@ from eventlog.connections import connect
 from projections.queries import MomentNotReached
 from projections.registry import UnknownView, versions, view, views
 from replay import builds, compare, progress, rebuild, report, swap
+from replay.archive.errors import ArchiveDamaged, ArchiveDiffers
 from replay.builds import NoSuchBuild
 from replay.causes import add_causes
 from replay.compare import NotLevel
@@ -37,7 +38,8 @@ from replay.workers import WorkerLost
 LEVEL_TIMEOUT_S = 120.0
 LOOK_S = 0.1
 REFUSALS = (
-    AlreadyRebuilding, BuildNotReady, EventRefused, NotLevel, NoSuchBuild, PartGone, ReadersInTheWay, WorkerLost,
+    AlreadyRebuilding, ArchiveDamaged, ArchiveDiffers, BuildNotReady, EventRefused, NotLevel, NoSuchBuild, PartGone,
+    ReadersInTheWay, WorkerLost,
 )  # fmt: skip
 USAGE = (MomentNotReached, PositionAhead, ScopeRefused, UnknownView)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -92,10 +94,15 @@ def _room_is_asked_for() -> Iterator[None]:
 @click.option("--only-merchant", type=click.UUID, help="Only this merchant's rows.")
 @click.option("--park", is_flag=True, help="Set streams aside that the view cannot take, instead of failing.")
 @click.option("--fresh", is_flag=True, help="Begin anew, even where an earlier rebuild could go on.")
+@click.option(
+    "--archive",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Read events from this archive (daybook export parquet) as far as it reaches, the rest from the log.",
+)
 @json_option
 def rebuild_(
     name: str, workers: int, as_of: Any, only_wallet: UUID | None, only_merchant: UUID | None, park: bool, fresh: bool,
-    as_json: bool,
+    archive: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Fill a new build of VIEW from the log, beside the live one, while traffic goes on.
 
@@ -105,7 +112,7 @@ def rebuild_(
         raise click.UsageError("--only-wallet, --only-merchant: give one of them")
     scope = {"wallet": str(only_wallet)} if only_wallet else {"merchant": str(only_merchant)} if only_merchant else {}
     with _opened(("engine", "views")) as opened:
-        wanted = Wanted(view(name), workers, position_of(opened, as_of), scope, park, fresh)
+        wanted = Wanted(view(name), workers, position_of(opened, as_of), scope, park, fresh, archive)
         with _progress(name) as heard:
             told = rebuild.rebuild(opened.database_url, wanted, heard)
         with connect(opened.database_url) as connection:

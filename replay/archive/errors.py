@@ -9,10 +9,12 @@ class ArchiveDamaged(Exception):
     """A file of an archive is missing, cut off or changed. Nothing of it was delivered."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(
-            f"{path} {problem}: put it back from a copy of the archive, or export the log into an empty directory"
-        )
+        super().__init__(path, problem)
         self.path = path
+
+    def __str__(self) -> str:
+        path, problem = self.args
+        return f"{path} {problem}: put it back from a copy of the archive, or export the log into an empty directory"
 
 
 class ArchiveDiffers(Exception):

@@ -27,10 +27,12 @@ Standing = tuple[int, int, int, int]
 
 
 class Wanted(NamedTuple):
-    """Which rows a reader asked for; nothing given is no filter."""
+    """Which rows a reader asked for; nothing given is no filter. `part` is (number, parts): streams of which the last
+    byte of the id, divided by `parts`, leaves `number`."""
 
     topics: tuple[str, ...]
     books: tuple[int, ...]
+    part: tuple[int, int] = (0, 1)
 
 
 def opened(directory: Path, entry: ArchivedFile, compared: dict[str, Standing]) -> BufferedReader:
@@ -110,10 +112,15 @@ class FileRows:
 
     def _read(self, group: int) -> list[Recorded]:
         """First what the filter looks at: most row groups that hold nothing wanted are never read in full."""
-        chosen = self._parquet.read_row_group(group, columns=["position", "book", "topic"], use_threads=False)
+        number, parts = self._wanted.part
+        columns = ["position", "book", "topic", *(["stream_id"] if parts > 1 else [])]
+        chosen = self._parquet.read_row_group(group, columns=columns, use_threads=False)
         mask = compute.greater(chosen.column("position"), self._after)
         mask = _among(mask, chosen.column("topic"), self._wanted.topics)
         mask = _among(mask, chosen.column("book"), self._wanted.books)
+        if parts > 1:
+            endings = [f"{byte:02x}" for byte in range(number, 256, parts)]
+            mask = _among(mask, compute.utf8_slice_codeunits(chosen.column("stream_id"), 34), endings)
         if not compute.any(mask).as_py():
             return []
         return rows_of(self._parquet.read_row_group(group, use_threads=False).filter(mask))

@@ -9,12 +9,14 @@ from __future__ import annotations
 import multiprocessing
 import random
 import resource
+import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
@@ -31,6 +33,7 @@ from eventlog.postgres import PostgresRecorder
 from projections.queries import Queries
 from projections.registry import view, views
 from replay import builds, compare, swap
+from replay.archive.writing import ArchiveExport
 from replay.past import PastViews
 from replay.rebuild import Wanted, rebuild
 from tests.benchmarks.ledger import library_environment
@@ -63,14 +66,18 @@ def run(database_url: str) -> list[Row]:
     two, memory_of_two = _rebuilt(database_url, "balances", 2)
     sparse, _ = _rebuilt(database_url, "monitors", 1)
     wide, memory_of_wide = _rebuilt(database_url, "wallet_entries", 1)
-    memory = max(memory, memory_of_two, memory_of_wide)
+    wide_by_two, memory_of_processes = _rebuilt(database_url, "wallet_entries", 2)
+    archived, memory_of_archive = _from_archive(database_url)
+    memory = max(memory, memory_of_two, memory_of_wide, memory_of_processes, memory_of_archive)
     label = f"ProjectionRunner {runner:,.0f}"
     rows = [
         Row("replay.rebuild.balances.1w", EVENTS / one, "events/s", label, EVENTS / one / runner),
         Row("replay.rebuild.balances.2w", EVENTS / two, "events/s", "one worker", one / two),
         Row("replay.rebuild.sparse", sparse, f"s, a view that needs {SPARSE:,} of {EVENTS:,} events"),
         Row("replay.rebuild.wallet_entries.1w", EVENTS / wide, "events/s, a view with a row for each event"),
-        Row("replay.rebuild.memory", memory, "MB, peak of the rebuilding process in any of these"),
+        Row("replay.rebuild.wallet_entries.2w", EVENTS / wide_by_two, "events/s", "one worker", wide / wide_by_two),
+        Row("replay.rebuild.archive.1w", EVENTS / archived, "events/s, balances from Parquet files"),
+        Row("replay.rebuild.memory", memory, "MB, peak of all processes of the largest of these rebuilds"),
     ]
     rows += _compared(database_url)
     rows += _asked(database_url)
@@ -131,25 +138,38 @@ def _monitor(wallet: uuid.UUID) -> bytes:
     )  # fmt: skip
 
 
-def _rebuilt(database_url: str, name: str, workers: int) -> tuple[float, float]:
+def _rebuilt(database_url: str, name: str, workers: int, archive: Path | None = None) -> tuple[float, float]:
     """Seconds and peak megabytes of a rebuild in a process of its own, as under the command."""
     spawn = multiprocessing.get_context("spawn")
     told, tell = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_rebuild, args=(database_url, name, workers, tell))
+    process = spawn.Process(target=_rebuild, args=(database_url, name, workers, archive, tell))
     process.start()
     seconds, megabytes = told.recv()
     process.join()
     return seconds, megabytes
 
 
-def _rebuild(database_url: str, name: str, workers: int, tell: Any) -> None:
+def _rebuild(database_url: str, name: str, workers: int, archive: Path | None, tell: Any) -> None:
     from daybook.garbage import calm_garbage_collection
 
     calm_garbage_collection()
     began = time.perf_counter()
-    rebuild(database_url, Wanted(view(name), workers, fresh=True))
+    rebuild(database_url, Wanted(view(name), workers, fresh=True, archive=archive))
     seconds = time.perf_counter() - began
-    tell.send((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    # Of workers that are processes the largest counts, and as many of them as there were at once.
+    own, child = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    tell.send((seconds, (own + (workers - 1) * child) / 1024))
+
+
+def _from_archive(database_url: str) -> tuple[float, float]:
+    """Seconds and megabytes of a rebuild of balances that reads the log's archive."""
+    recorder = PostgresRecorder(database_url)
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            ArchiveExport(recorder, Path(directory)).run()
+            return _rebuilt(database_url, "balances", 1, Path(directory))
+    finally:
+        recorder.close()
 
 
 def _compared(database_url: str) -> list[Row]:
