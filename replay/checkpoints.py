@@ -137,7 +137,7 @@ class Checkpoints:
             replay = replays.begin(write, made, position, 1, {})
             write.execute(BEGINS_AT, [0 if base is None else base.position, replay.replay_id])
             (part,), options = replay.parts, FillOptions(park=True)
-            pages = LogPages(read, part.share, options.log_page(live.view))
+            pages = LogPages(read, part.share, options.page_of(live.view))
             PartFill(pages, write, part, self._decode, options).run(position)
             write.execute(replays.FORGET, [replay.replay_id])
             write.execute(NOTHING_WAITS, [*made.key])

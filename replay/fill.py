@@ -22,7 +22,7 @@ from replay.builds import Build
 from replay.pages import PAGE_EVENTS, Page, Pages, Share
 
 LATEST_PAGES = 10
-"""Where the server leaves out what is superseded, a page covers so much more and still holds few rows."""
+"""Where what is superseded is left out, a page covers so much more and still holds few rows."""
 BATCH_EVENTS = 500_000
 BATCH_ROWS = 50_000
 KNOWN_ROWS = 50_000
@@ -89,14 +89,9 @@ class FillOptions(NamedTuple):
     page_events: int = PAGE_EVENTS
     archive: Path | None = None
 
-    def log_page(self, view: View) -> int:
-        """How many events of the log one page is about."""
+    def page_of(self, view: View) -> int:
+        """How many events one page is about."""
         return min(self.page_events * (LATEST_PAGES if view.supersedes else 1), self.batch_events)
-
-    @property
-    def archive_page(self) -> int:
-        """The same, of an archive."""
-        return min(self.page_events, self.batch_events)
 
 
 class PartFill:

@@ -60,7 +60,7 @@ def _fill_part(
 @contextlib.contextmanager
 def _pages(read: psycopg.Connection[Any], part: Part, options: FillOptions) -> Iterator[Pages]:
     """Of the log, or of an archive with the log before and behind it."""
-    log = LogPages(read, part.share, options.log_page(part.build.view))
+    log = LogPages(read, part.share, options.page_of(part.build.view))
     if options.archive is None:
         yield log
         return
@@ -68,7 +68,7 @@ def _pages(read: psycopg.Connection[Any], part: Part, options: FillOptions) -> I
     from replay.archive.reader import ArchiveReader
 
     with contextlib.closing(ArchiveReader(options.archive)) as archive:
-        yield ArchivePages(archive, log, part.share, options.archive_page)
+        yield ArchivePages(archive, log, part.share)
 
 
 def _in_threads(url: str, parts: Sequence[Part], until: int, options: FillOptions) -> None:

@@ -63,7 +63,7 @@ def rows_of(table: Any) -> list[Recorded]:
     fields = zip(
         column["position"].to_pylist(),
         column["book"].to_pylist(),
-        map(UUID, column["stream_id"].to_pylist()),
+        msgspec.convert(column["stream_id"].to_pylist(), list[UUID]),
         column["version"].to_pylist(),
         column["topic"].to_pylist(),
         [_EPOCH + micros * _MICROSECOND for micros in column["recorded_at"].cast(pa.int64()).to_pylist()],
