@@ -30,17 +30,24 @@ _LISTED = f"{_BUILDS} where (%(view)s::text is null or view = %(view)s) order by
 _FOLLOWED = f"{_BUILDS} where state = any(%s) order by view, build"
 _FIRST = """
 insert into views.builds (view, build, version, state, policy, code_version, relation)
-select %(view)s, 1, %(version)s, 'live', %(policy)s, %(code)s, %(relation)s
+select %(view)s, coalesce((select last from views.build_numbers where view = %(view)s), 0) + 1, %(version)s, 'live',
+       %(policy)s, %(code)s, %(relation)s
  where not exists (select 1 from views.builds where view = %(view)s) on conflict do nothing
 """
 _POLICY = "update views.builds set policy = %(policy)s where view = %(view)s and policy <> %(policy)s"
+# One after the other, and no number twice, also when its build was dropped: adjustments name builds.
+_NUMBER = """
+insert into views.build_numbers (view, last)
+select %(view)s, coalesce(max(build), 0) + 1 from views.builds where view = %(view)s
+    on conflict (view) do update set last = build_numbers.last + 1
+returning last
+"""
 _NEXT = """
 insert into views.builds (view, build, version, state, policy, code_version, relation, position)
-select %(view)s, n.build, %(version)s, %(state)s, l.policy, %(code)s,
-       %(view)s || '_v' || %(version)s || '_b' || n.build, 0
-  from (select coalesce(max(build), 0) + 1 as build from views.builds where view = %(view)s) n,
-       (select policy from views.builds where view = %(view)s and state = 'live' for update) l
-returning build, relation
+select %(view)s, %(build)s, %(version)s, %(state)s, policy, %(code)s,
+       %(view)s || '_v' || %(version)s || '_b' || %(build)s, 0
+  from views.builds where view = %(view)s and state = 'live'
+returning relation
 """
 _INDEXES = "select indexname, indexdef from pg_indexes where schemaname = 'views' and tablename = %s order by indexname"
 _PRIMARY = "select conname from pg_constraint where conrelid = %s::regclass and contype = 'p'"
@@ -51,6 +58,10 @@ log = structlog.get_logger()
 
 class NoSuchBuild(LookupError):
     """The view has no build of that number or state; the message says what it has."""
+
+
+class CodeGone(NoSuchBuild):
+    """The build is there, and the class that fills it is in no module any more."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,12 @@ class Build:
 def code_version(view: View) -> str:
     """The program's version and a digest of the view's own part of the module that it is written in."""
     return f"{version('daybook')}+{hashlib.sha256(own_code(view).encode()).hexdigest()[:12]}"
+
+
+def is_of_this_code(code_digest: str, view: View) -> bool:
+    """Whether a build with this `code_version` was made by the code that the view has now, in whatever release of the
+    program; also where it was not noted yet."""
+    return not code_digest or code_digest.partition("+")[2] == code_version(view).partition("+")[2]
 
 
 def build_of(row: Sequence[Any], code: Mapping[tuple[str, int], View]) -> Build | None:
@@ -181,7 +198,7 @@ def _with_code(view: str, row: Sequence[Any]) -> Build:
     found = build_of(row, versions())
     if found is None:
         way_out = "" if row[3] == "live" else f", or drop it with `daybook replay drop {view} {row[1]}`"
-        raise NoSuchBuild(
+        raise CodeGone(
             f"the code of view {view} version {row[2]} is gone, so build {row[1]} ({row[3]}) is not kept up: list that"
             f" class as it was in EARLIER of the view's module and start the views again{way_out}"
         )
@@ -192,11 +209,14 @@ def create(connection: psycopg.Connection[Any], view: View, state: str) -> Build
     """A new, empty build: its table has the columns and the key of the version's pattern, its indexes come when it is
     filled (`add_indexes`). Part of the caller's transaction. Raises NoSuchBuild for a view that never ran."""
     ensure_template(connection, view)
-    parameters = {"view": view.name, "version": view.version, "state": state, "code": code_version(view)}
+    (number,) = connection.execute(_NUMBER, {"view": view.name}).fetchone() or (0,)
+    parameters = {
+        "view": view.name, "build": number, "version": view.version, "state": state, "code": code_version(view),
+    }  # fmt: skip
     row = connection.execute(_NEXT, parameters).fetchone()
     if row is None:
         raise NoSuchBuild(f"view {view.name} has no live build yet: start the views once before it is rebuilt")
-    number, relation = row
+    (relation,) = row
     create_table(connection, view, relation)
     return Build(view, number, state, 0, relation, code_version(view))
 

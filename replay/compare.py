@@ -16,7 +16,7 @@ import psycopg
 
 from eventlog.connections import connect
 from projections.view import Key, Row, View
-from replay import builds
+from replay import builds, exchanges
 from replay.builds import Build
 
 PATIENCE_S = 30.0
@@ -229,9 +229,9 @@ def _count(connection: psycopg.Connection[Any], build: Build) -> int:
 
 
 def newest(connection: psycopg.Connection[Any], view: str) -> tuple[Build, Build]:
-    """The live build of a view and the one to hold it against: a newer one, or else the one kept after a swap."""
+    """The live build of a view and the one to hold it against: a newer one, or else the one that was live before."""
     live = builds.find(connection, view, "live")
     try:
         return live, builds.successor(connection, view)
     except builds.NoSuchBuild:
-        return live, builds.find(connection, view, "kept")
+        return live, exchanges.before(connection, view)

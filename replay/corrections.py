@@ -1,24 +1,22 @@
 """Drafts the adjustments that set right what a wrong view paid out: by merchant and currency, to the minor unit.
 
-What a wrong build said is compared with what the right one says. Before a swap that is the live build and the one
-beside it, as they stand. After it the two are folded anew as of the swap: what was paid since then was paid by the
-right one, and the kept build, which is kept up, goes on being wrong about it.
+What a wrong build said while it was live is compared with what the right one says of the same events. Before a swap
+that is the live build and the one beside it, as they stand. Else the two are folded anew, up to where readers saw the
+wrong one: what was paid since then was paid by another, and a kept build, which is kept up, goes on being wrong.
 
 Money moves only by an adjustment that another person approves; nothing here writes.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 from typing import Any, NamedTuple
 
 import msgspec
-import psycopg
 
 from domain.adjustment import Adjustment, AdjustmentLine
 from domain.chart import UnknownAccount, account_kind
@@ -27,24 +25,20 @@ from eventlog.connections import connect
 from eventlog.recorded import Recorded
 from ledger.adjustments import Proposal
 from projections.view import View
-from replay import builds
-from replay.builds import Build, NoSuchBuild
+from replay.builds import Build
 from replay.causes import add_causes
 from replay.compare import Comparison, compare_here, level, merchant_of
-from replay.correction_sums import Moved, moved, template_columns
+from replay.correction_sides import NotCorrectable, aside, seen, sides
+from replay.correction_sums import Moved, moved
+from replay.exchanges import Span
 from replay.what_if.answer import History
 from replay.what_if.reading import tell
-from replay.what_if.sandbox import Pair, sandbox, set_aside
+from replay.what_if.sandbox import Pair, sandbox
 
 KEPT_ROWS = 100_000
 """Rows that differ whose events are looked up; the amounts are over all of them."""
 PAGE_EVENTS = 5_000
 ADJUSTMENTS = (Adjustment.Proposed.TOPIC, Adjustment.Approved.TOPIC, Adjustment.Rejected.TOPIC)
-READ_UNTIL = "select read_until from views.builds where view = %s and build = %s"
-
-
-class NotCorrectable(ValueError):
-    """No corrections can be drafted from this view, or from these builds; the message says why and what to do."""
 
 
 class Whose(NamedTuple):
@@ -104,11 +98,12 @@ def draft_corrections(
     view: View,
     book: int,
     until: int | None = None,
+    build: int | None = None,
 ) -> Corrections:
     """The adjustments of a book that are still missing: the difference, less what was proposed and not rejected.
 
-    `until` (a readable position) asks about the builds as they were then. Raises NotCorrectable, NoSuchBuild, NotLevel
-    and, where the builds are folded anew, EventRefused.
+    `until` (a readable position) asks about the builds as they were then; `build` names the wrong one, where several
+    have been live. Raises NotCorrectable, NoSuchBuild, NotLevel and, where the builds are folded anew, EventRefused.
     """
     if not view.corrections:
         raise NotCorrectable(
@@ -116,17 +111,21 @@ def draft_corrections(
             ' money moves by column, like {"net_minor": ("rev:fees", "merchant:{seller_id}:available")}'
         )
     with connect(database_url) as connection:
-        wrong, right = _builds(connection, view)
-        aside = _aside(connection, wrong, right)
-        end = until if until is not None else _paid_until(connection, wrong)
-    pair = Pair(wrong.view, right.view, *aside)
-    with _tables(database_url, history, decode, (wrong, right), pair, end) as (connection, first, second, position):
-        sums = moved(connection, view, first, second, book)
-        found = compare_here(connection, first, second, position, kept_rows=KEPT_ROWS)
+        wrong, right = sides(connection, view, build)
+        pair = Pair(wrong.view, right.view, *aside(connection, wrong, right))
+        read = seen(connection, wrong, until)
+    if read == [Span(0, None)]:
+        with level(database_url, wrong, right) as (connection, position):
+            sums = moved(connection, view, wrong, right, book)
+            found = compare_here(connection, wrong, right, position, kept_rows=KEPT_ROWS)
+    else:
+        read = [Span(one.start, _end(database_url, wrong, right, one)) for one in read]
+        sums, found = _folded(database_url, history, decode, pair, view, book, read)
+    found.first, found.second = wrong.number, right.number
     add_causes(found, [wrong.view, right.view], history, decode, history.read_streams)
     amounts = by_merchant(sums, view.corrections)
     proposed = _proposed(history, decode, book, view.name, wrong.number)
-    return _corrections(found, (wrong, right), view, amounts, proposed)
+    return _corrections(found, (wrong, right), view, amounts, proposed, read)
 
 
 def by_merchant(sums: Sequence[Moved], templates: Mapping[str, tuple[str, str]]) -> dict[Whose, dict[str, int]]:
@@ -151,78 +150,39 @@ def _address(template: str, columns: Mapping[str, Any]) -> str:
     return address
 
 
-def _builds(connection: psycopg.Connection[Any], view: View) -> tuple[Build, Build]:
-    """The wrong build and the right one. Raises NoSuchBuild, and NotCorrectable where nobody can tell or a build lacks
-    what corrections need."""
-    live = builds.find(connection, view.name, "live")
-    wrong, right = live, _shadow_after(connection, live)
-    if right is None:
-        wrong, right = builds.find(connection, view.name, "kept"), live
-        if wrong.number > right.number:
-            raise NotCorrectable(
-                f"view {view.name}: build {live.number} is live again after build {wrong.number}, so nobody can tell"
-                " which of them is wrong; rebuild the view and look at `daybook replay diff` first"
-            )
-    for build in (wrong, right):
-        missing = sorted({*view.corrections, *template_columns(view)} - build.view.columns.keys())
-        if missing:
-            raise NotCorrectable(f"{build.name} has no column {', '.join(missing)}, which corrections need")
-    return wrong, right
+def _end(database_url: str, wrong: Build, right: Build, span: Span) -> int:
+    """Where it ends, or where both builds stand if the wrong one is still read."""
+    if span.end is not None:
+        return span.end
+    with level(database_url, wrong, right) as (_, position):
+        return position
 
 
-def _shadow_after(connection: psycopg.Connection[Any], live: Build) -> Build | None:
-    """The newest shadow, if it is newer than the live build: one that a swap passed over sets nothing right."""
-    try:
-        shadow = builds.find(connection, live.view.name, "shadow")
-    except NoSuchBuild:
-        return None
-    return shadow if shadow.number > live.number else None
-
-
-def _aside(connection: psycopg.Connection[Any], wrong: Build, right: Build) -> tuple[frozenset[int], frozenset[int]]:
-    """The events that each build has parked. Raises NotCorrectable where the right one lacks some that the wrong one
-    has: money would be taken back for them."""
-    of_wrong, of_right = set_aside(connection, wrong), set_aside(connection, right)
-    if lacks := len(of_right - of_wrong):
-        raise NotCorrectable(
-            f"{right.name} set {lacks} events aside that build {wrong.number} took, so its numbers are not right yet:"
-            " see `daybook parked`"
-        )
-    return of_wrong, of_right
-
-
-def _paid_until(connection: psycopg.Connection[Any], wrong: Build) -> int | None:
-    """Up to where a kept build was read; None for one that is live."""
-    if wrong.state == "live":
-        return None
-    row = connection.execute(READ_UNTIL, [*wrong.key]).fetchone()
-    if row is None or row[0] is None:
-        raise NotCorrectable(
-            f"{wrong.name} was swapped out before positions of swaps were kept; give --until, the position of the swap"
-        )
-    return int(row[0])
-
-
-@contextlib.contextmanager
-def _tables(
+def _folded(
     database_url: str,
     history: History,
     decode: Callable[[Recorded], Any],
-    compared: tuple[Build, Build],
     pair: Pair,
-    end: int | None,
-) -> Iterator[tuple[psycopg.Connection[Any], Build, Build, int]]:
-    """Both builds in one snapshot: as they stand, or folded anew up to `end`."""
-    if end is None:
-        with level(database_url, *compared) as (connection, position):
-            yield connection, *compared, position
-        return
+    view: View,
+    book: int,
+    read: Sequence[Span],
+) -> tuple[list[Moved], Comparison]:
+    """What the two builds come to apart over the spans: at the end of each, less what it was at its beginning. Compared
+    row by row they are at the last end."""
+    places = sorted({place for span in read for place in span if place is not None})
+    at: dict[int, list[Moved]] = {}
     with sandbox(database_url, [pair]) as box:
-        tell(history, decode, box.listeners, end)
-        box.settle()
         ((first, second),) = box.pairs
+        for after, place in pairwise([0, *places]):
+            tell(history, decode, box.listeners, place, after)
+            box.settle()
+            with box.connection.transaction():
+                at[place] = moved(box.connection, view, first.build, second.build, book)
         with box.connection.transaction():
-            yield box.connection, first.build, second.build, end
+            found = compare_here(box.connection, first.build, second.build, places[-1], kept_rows=KEPT_ROWS)
+    apart = [one for _, end in read for one in at[end or 0]]
+    apart += [one._replace(amount_minor=-one.amount_minor) for start, _ in read for one in at[start]]
+    return apart, found
 
 
 def _proposed(
@@ -256,11 +216,12 @@ def _corrections(
     view: View,
     amounts: dict[Whose, dict[str, int]],
     proposed: dict[str, Earlier],
+    read: Sequence[Span],
 ) -> Corrections:
     (wrong, right), columns = compared, ", ".join(view.corrections)
     about = (
         f"build {wrong.number} (version {wrong.view.version}) of view {view.name} was wrong about {columns}; difference"
-        f" to build {right.number} (version {right.view.version}) at position {found.position}"
+        f" to build {right.number} (version {right.view.version}) at position {found.position}{_only(read)}"
     )
     drafts, events = [], _events(found)
     counting = [one for one in proposed.values() if one.state != "rejected"]
@@ -302,6 +263,13 @@ def _metadata(found: Comparison, whose: Whose) -> dict[str, str]:
         "merchant": whose.merchant,
         "currency": whose.currency,
     }
+
+
+def _only(read: Sequence[Span]) -> str:
+    """Said where a build was not read from the beginning on, or more than once."""
+    if len(read) == 1 and not read[0].start:
+        return ""
+    return " over what it was read for, " + " and ".join(f"positions {one.start} to {one.end}" for one in read)
 
 
 def _less(others: int) -> str:

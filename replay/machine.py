@@ -39,6 +39,10 @@ update views.builds b set position = %s, updated_at = clock_timestamp()
   from unnest(%s::text[], %s::int[]) u(view, build)
  where b.view = u.view and b.build = u.build and b.position < %s
 """
+APART = """
+update views.builds b set level_since = null from unnest(%s::text[], %s::int[]) u(view, build)
+ where b.view = u.view and b.build = u.build and b.level_since is not null
+"""
 RESET = "update views.builds set position = 0 where view = %s and build = %s"
 
 log = structlog.get_logger()
@@ -108,6 +112,8 @@ class ViewMachine:
         standing = [b for b in followed(connection, self._code) if self._without_room.get(b.key, now) <= now]
         if not standing:
             return 0
+        if len({build.position for build in standing}) > 1:
+            _note_apart(connection, standing)
         after = self._turn(standing)
         behind = [build for build in standing if build.position == after]
         ahead = [build.position for build in standing if build.position > after]
@@ -250,6 +256,15 @@ class ViewMachine:
                     view.fold(rows, fact)
                 tables.write(connection, build, rows)
         _advance(connection, builds, to)
+
+
+def _note_apart(connection: psycopg.Connection[Any], standing: Sequence[Build]) -> None:
+    """Of builds that are not where their live one is (there was no room, or their code was gone): snapshots that are
+    taken now find them so, and a swap must wait until those have ended."""
+    live = {build.view.name: build.position for build in standing if build.state == "live"}
+    apart = [build for build in standing if build.position != live.get(build.view.name)]
+    if apart:
+        connection.execute(APART, keys_of(apart), prepare=True)
 
 
 def _taken(connection: psycopg.Connection[Any], build: Build, one: Decoded, held: set[UUID]) -> Fact | None:

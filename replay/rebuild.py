@@ -25,6 +25,7 @@ from eventlog.connections import connect
 from eventlog.postgres import PostgresRecorder
 from projections.view import View
 from replay import builds, replays, scopes, tables, workers
+from replay.alone import alone
 from replay.fill import BATCH_EVENTS, EventRefused, FillOptions
 from replay.pages import PAGE_EVENTS
 from replay.progress import Progress, progress
@@ -35,8 +36,6 @@ HANDOVER_EVENTS = 5_000
 WORKERS_MAX = 64
 MERGE_ROWS = 10_000
 LAST = "select coalesce(max(position), 0) from log.events where position < (select log.horizon())"
-LOCK = "select pg_try_advisory_lock(hashtextextended('daybook replay of ' || %s, 0))"
-UNLOCK = "select pg_advisory_unlock(hashtextextended('daybook replay of ' || %s, 0))"
 SIDE_BY_SIDE_EVENTS = 50_000
 """Fewer are read by one worker, part after part, before others would have started."""
 COMING = """
@@ -50,10 +49,6 @@ update views.builds set state = %s, position = %s, updated_at = clock_timestamp(
 LOOK_S = 0.2
 
 Heard = Callable[[Progress], None]
-
-
-class AlreadyRebuilding(RuntimeError):
-    """Another process rebuilds this view: wait for it, or stop it; it can be resumed."""
 
 
 class PositionAhead(ValueError):
@@ -87,13 +82,13 @@ class Wanted:
 def rebuild(database_url: str, wanted: Wanted, heard: Heard = lambda _: None) -> Progress:
     """Fills a new build, or goes on with one that was cut off, and hands it to the machine.
 
-    Raises AlreadyRebuilding, PositionAhead, scopes.ScopeRefused, NoSuchBuild, EventRefused, WorkerLost, of an archive
-    ArchiveDamaged and ArchiveDiffers, and what the database raises; in all cases the live build is untouched, and what
-    was filled is kept unless the view refused it.
+    Raises alone.AlreadyRebuilding, PositionAhead, scopes.ScopeRefused, NoSuchBuild, EventRefused, WorkerLost, of an
+    archive ArchiveDamaged and ArchiveDiffers, and what the database raises; in all cases the live build is untouched,
+    and what was filled is kept unless the view refused it.
     """
     if wanted.archive is not None:
         _check_archive(database_url, wanted.archive, wanted.scope)
-    with connect(database_url) as connection, _alone(connection, wanted.view):
+    with connect(database_url) as connection, alone(connection, wanted.view.name):
         replay = _begun(connection, wanted)
         try:
             _fill(connection, database_url, wanted, replay, heard)
@@ -105,20 +100,6 @@ def rebuild(database_url: str, wanted: Wanted, heard: Heard = lambda _: None) ->
         (told,) = progress(connection, replay.replay_id)
         heard(told)
         return told
-
-
-@contextlib.contextmanager
-def _alone(connection: psycopg.Connection[Any], view: View) -> Iterator[None]:
-    """No other process rebuilds the view while a block does. The lock is given back at once: the server notices the end
-    of a session a moment later, and who runs it again before that would be refused."""
-    row = connection.execute(LOCK, [view.name]).fetchone()
-    if not row or not row[0]:
-        raise AlreadyRebuilding(f"view {view.name} is being rebuilt by another process")
-    try:
-        yield
-    finally:
-        with contextlib.suppress(psycopg.Error):
-            connection.execute(UNLOCK, [view.name])
 
 
 def _check_archive(database_url: str, directory: Path, scope: dict[str, str]) -> None:

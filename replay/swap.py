@@ -14,16 +14,19 @@ import psycopg
 from psycopg import sql
 
 from eventlog.connections import connect
-from replay import builds, parked, replays
-from replay.builds import Build
+from replay import builds, exchanges, parked, replays, shown
+from replay.alone import alone
+from replay.builds import Build, NoSuchBuild
 
 LOCK_WAIT_MS = 50
 """How long a swap waits for readers before it lets those behind it go first, and tries again."""
 PATIENCE_S = 30.0
 PAUSE_S = 0.05
 BOTH = """
-select build, position from views.builds where view = %s and build = any(%s) order by build for update
+select build, position, state from views.builds where view = %s and build = any(%s) order by build for update
 """
+LEVEL_SINCE = "select level_since::text from views.builds where view = %s and build = %s"
+STATE = "select state from views.builds where view = %s and build = %s for update"
 NOW = "select pg_current_xact_id()::text"
 OLDER = "select views.older_snapshots(%s::xid8)"
 NEWLY_PARKED = """
@@ -32,12 +35,14 @@ select count(distinct stream_id) from views.parked p
        select 1 from views.parked o where o.view = %(view)s and o.build = %(going)s and o.stream_id = p.stream_id)
 """
 SET_STATE = """
-update views.builds set state = %s, read_until = %s, updated_at = clock_timestamp() where view = %s and build = %s
+update views.builds set state = %s, level_since = pg_current_xact_id(), updated_at = clock_timestamp()
+ where view = %s and build = %s
 """
 
 
 class BuildNotReady(RuntimeError):
-    """The builds stand at different positions, or the new one set streams aside that the live one did not."""
+    """The builds stand at different positions, or the new one set streams aside that the live one did not, or it was
+    filled by code that has changed since."""
 
 
 class ReadersInTheWay(RuntimeError):
@@ -62,27 +67,60 @@ def swap(database_url: str, view: str, patience_s: float = PATIENCE_S) -> Swappe
     Raises NoSuchBuild, BuildNotReady, ReadersInTheWay.
     """
     with connect(database_url) as connection:
-        return _exchange(connection, builds.successor(connection, view), patience_s)
+        coming = builds.successor(connection, view)
+        if not builds.is_of_this_code(coming.code_version, coming.view):
+            raise BuildNotReady(
+                f"{coming.name} was filled by code that has changed since, without a new version: rebuild the view, by"
+                " a version of its own if readers have seen this one"
+            )
+        return _exchange(connection, coming, patience_s)
 
 
 def roll_back(database_url: str, view: str, patience_s: float = PATIENCE_S) -> Swapped:
-    """Makes the newest kept build of a view live again and keeps what was live. Raises as `swap` does."""
+    """Makes the build live again that the last swap or rollback replaced, and keeps what was live. Raises as `swap`."""
     with connect(database_url) as connection:
-        return _exchange(connection, builds.find(connection, view, "kept"), patience_s)
+        return _exchange(connection, exchanges.before(connection, view), patience_s)
 
 
-def drop(database_url: str, view: str, number: int) -> Build:
-    """Drops a build that nobody reads. Raises NoSuchBuild for one that is live or not there."""
+def drop(database_url: str, view: str, number: int, patience_s: float = PATIENCE_S) -> Build:
+    """Drops a build that nobody needs any more. Raises NoSuchBuild for one that is live or not there, AlreadyRebuilding
+    for one that is being filled, ReadersInTheWay for one that somebody goes on reading."""
+    deadline = time.monotonic() + patience_s
     with connect(database_url) as connection:
-        build = builds.droppable(connection, view, number)
-        with connection.transaction():
-            if build.state == "filling":
-                replays.discard(connection, build)
-            else:
-                parked.forget(connection, build)
-                connection.execute("delete from views.builds where view = %s and build = %s", [*build.key])
-                builds.drop_table(connection, build)
-        return build
+        while True:
+            build = builds.droppable(connection, view, number)
+            try:
+                if build.state == "filling":
+                    with alone(connection, view), connection.transaction():
+                        replays.discard(connection, build)
+                else:
+                    _dropped(connection, build)
+                return build
+            except (psycopg.errors.LockNotAvailable, _Changed):
+                if time.monotonic() > deadline:
+                    raise ReadersInTheWay(f"readers held {build.name} for {patience_s:g} s") from None
+                time.sleep(PAUSE_S)
+
+
+class _Changed(Exception):
+    """The build has another state than a moment ago: look again."""
+
+
+def _dropped(connection: psycopg.Connection[Any], build: Build) -> None:
+    """Unless a swap has made it live meanwhile. The wait for readers is short: the machine, which keeps all builds up,
+    waits behind it."""
+    with connection.transaction():
+        _wait_shortly(connection)
+        row = connection.execute(STATE, [*build.key]).fetchone()
+        if row is None or row[0] != build.state:
+            raise _Changed
+        parked.forget(connection, build)
+        connection.execute("delete from views.builds where view = %s and build = %s", [*build.key])
+        builds.drop_table(connection, build)
+
+
+def _wait_shortly(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(sql.SQL("set local lock_timeout = {}").format(sql.Literal(f"{LOCK_WAIT_MS}ms")))
 
 
 def remove(database_url: str, view: str) -> int:
@@ -107,7 +145,7 @@ def _removed(database_url: str, view: str) -> int:
         patterns = {f"{view}_v{row['version']}" for row in rows}
         for relation in sorted(patterns | {row["relation"] for row in rows}):
             connection.execute(sql.SQL("drop table if exists {}").format(sql.Identifier("views", relation)))
-        for table in ("parked", "replays", "builds"):
+        for table in ("parked", "replays", "exchanges", "builds"):
             connection.execute(sql.SQL("delete from {} where view = %s").format(sql.Identifier("views", table)), [view])
         return len(rows)
 
@@ -119,7 +157,7 @@ def _exchange(connection: psycopg.Connection[Any], coming: Build, patience_s: fl
     if aside:
         raise BuildNotReady(f"{coming.name} set {aside} streams aside that the live build took: see `daybook parked`")
     deadline = time.monotonic() + patience_s
-    _let_snapshots_end(connection, deadline)
+    _let_snapshots_end(connection, coming, deadline)
     while True:
         try:
             return _exchanged(connection, coming, going)
@@ -138,37 +176,44 @@ class _Apart(Exception):
 def _exchanged(connection: psycopg.Connection[Any], coming: Build, going: Build) -> Swapped:
     view = coming.view
     with connection.transaction():
-        connection.execute(sql.SQL("set local lock_timeout = {}").format(sql.Literal(f"{LOCK_WAIT_MS}ms")))
-        standing = dict(connection.execute(BOTH, [view.name, [coming.number, going.number]]).fetchall())
-        if standing.get(coming.number) != standing.get(going.number):
-            raise _Apart(
-                f"view {view.name}: build {coming.number} stands at {standing.get(coming.number)} and the live build"
-                f" {going.number} at {standing.get(going.number)}; is the process `views` running?"
-            )
-        position = int(standing[coming.number])
-        connection.execute(SET_STATE, ["kept", position, *going.key])
-        connection.execute(SET_STATE, ["live", None, *coming.key])
+        _wait_shortly(connection)
+        position = _level_at(connection, coming, going)
+        connection.execute(SET_STATE, ["kept", *going.key])
+        connection.execute(SET_STATE, ["live", *coming.key])
+        exchanges.record(connection, coming, going, position)
         began = time.perf_counter()
-        _show(connection, coming)
+        try:
+            shown.show(connection, coming)
+        except shown.MadeOfTheView as made_of_it:
+            raise ReadersInTheWay(str(made_of_it)) from None
     return Swapped(view.name, coming.number, going.number, position, 1000 * (time.perf_counter() - began))
 
 
-def _show(connection: psycopg.Connection[Any], build: Build) -> None:
-    """The view's new definition; one with other columns must be made anew."""
-    view = build.view
-    try:
-        with connection.transaction():
-            connection.execute(builds.shown_as(view, build.relation))
-    except psycopg.errors.InvalidTableDefinition:
-        connection.execute(sql.SQL("drop view {}").format(sql.Identifier("views", view.name)))
-        connection.execute(builds.shown_as(view, build.relation))
+def _level_at(connection: psycopg.Connection[Any], coming: Build, going: Build) -> int:
+    """Where both stand, and stay until the transaction ends. Raises _Apart, and NoSuchBuild when somebody else has
+    swapped or dropped one of them meanwhile."""
+    rows = connection.execute(BOTH, [coming.view.name, [coming.number, going.number]]).fetchall()
+    positions = {number: int(position) for number, position, _ in rows}
+    states = {number: state for number, _, state in rows}
+    for build in (coming, going):
+        if states.get(build.number) != build.state:
+            now = states.get(build.number, "dropped")
+            raise NoSuchBuild(
+                f"{build.name} was {build.state} and is {now} by now: somebody else swapped or dropped it"
+            )
+    if positions[coming.number] != positions[going.number]:
+        raise _Apart(
+            f"view {coming.view.name}: build {coming.number} stands at {positions[coming.number]} and the live build"
+            f" {going.number} at {positions[going.number]}; is the process `views` running?"
+        )
+    return positions[coming.number]
 
 
-def _let_snapshots_end(connection: psycopg.Connection[Any], deadline: float) -> None:
-    """Waits until no snapshot is left that was taken before now: one from before the new build was filled would find it
-    empty."""
-    now = _value(connection, NOW)
-    while pids := _value(connection, OLDER, [now]):
+def _let_snapshots_end(connection: psycopg.Connection[Any], coming: Build, deadline: float) -> None:
+    """Waits until no snapshot is left in which the new build is behind the live one: for a shadow, of before now; for a
+    build that was live itself, and kept up ever since, of before that, so that a way back is open at once."""
+    since = _value(connection, LEVEL_SINCE, [*coming.key]) or _value(connection, NOW)
+    while pids := _value(connection, OLDER, [since]):
         if time.monotonic() > deadline:
             raise ReadersInTheWay(f"transactions that began before the swap are still open; process ids: {pids}")
         time.sleep(PAUSE_S)

@@ -17,7 +17,8 @@ from projections.queries import MomentNotReached
 from projections.registry import UnknownView, view
 from replay.builds import NoSuchBuild
 from replay.compare import NotLevel
-from replay.corrections import Corrections, Draft, Earlier, NotCorrectable, draft_corrections
+from replay.correction_sides import NotCorrectable
+from replay.corrections import Corrections, Draft, Earlier, draft_corrections
 from replay.fill import EventRefused
 from replay.report import amount
 
@@ -27,19 +28,22 @@ REFUSALS = (EventRefused, NoSuchBuild, NotCorrectable, NotLevel)
 @click.command("corrections")
 @click.argument("name", metavar="VIEW")
 @click.option("--until", type=AsOf(), help=as_of_help + " The present, or the swap, unless given.")
+@click.option("--build", type=int, help="The wrong build, where several were live before the one that is right.")
 @click.option("--propose", is_flag=True, help="Propose them; nothing is posted before somebody else approves.")
 @click.option("--by", metavar="NAME", help="With --propose: your own id here, for the four eyes.")
 @json_option
-def command(name: str, until: int | datetime | None, propose: bool, by: str | None, as_json: bool) -> None:
+def command(
+    name: str, until: int | datetime | None, build: int | None, propose: bool, by: str | None, as_json: bool
+) -> None:
     """Draft the adjustments that set right what was paid out by a wrong build of VIEW.
 
-    Before a swap the live build is held against the new one, after it the kept one against the live one, as of the
-    swap. The view says which accounts correct which column. What was proposed before is left out.
+    Before a swap the live build is held against the new one, after it the kept one against the live one, over what
+    readers saw of it. The view says which accounts correct which column. What was proposed before is left out.
     """
     if propose != (by is not None):
         raise click.UsageError("--propose, --by: give both, or neither")
     with asking("replay", ("engine", "views")) as asked:
-        found = _drafted(asked, name, until)
+        found = _drafted(asked, name, until, build)
         proposed = [] if by is None else _proposed(asked, found.drafts, f"cli:{by}")
     if as_json:
         print_facts(_facts(found, proposed), as_json=True)
@@ -47,12 +51,12 @@ def command(name: str, until: int | datetime | None, propose: bool, by: str | No
         _print(found, proposed)
 
 
-def _drafted(asked: Asking, name: str, until: int | datetime | None) -> Corrections:
+def _drafted(asked: Asking, name: str, until: int | datetime | None, build: int | None) -> Corrections:
     opened = asked.opened
     try:
         end = position_of(opened, until, "--until")
         decode = opened.log.log_mapper.decode
-        return draft_corrections(opened.database_url, opened.recorder, decode, view(name), asked.book, end)
+        return draft_corrections(opened.database_url, opened.recorder, decode, view(name), asked.book, end, build)
     except (MomentNotReached, UnknownView) as wrong:
         raise click.UsageError(str(wrong)) from None
     except REFUSALS as problem:

@@ -25,12 +25,13 @@ from eventlog.connections import connect
 from projections.queries import MomentNotReached
 from projections.registry import UnknownView, versions, view, views
 from replay import builds, compare, progress, rebuild, report, swap
+from replay.alone import AlreadyRebuilding
 from replay.archive.errors import ArchiveDamaged, ArchiveDiffers
 from replay.builds import NoSuchBuild
 from replay.causes import add_causes
 from replay.compare import NotLevel
 from replay.fill import EventRefused, PartGone
-from replay.rebuild import AlreadyRebuilding, PositionAhead, Wanted
+from replay.rebuild import PositionAhead, Wanted
 from replay.scopes import ScopeRefused
 from replay.swap import BuildNotReady, ReadersInTheWay
 from replay.workers import WorkerLost
@@ -185,7 +186,7 @@ def _code(row: dict[str, Any]) -> str:
     known = versions().get((row["view"], row["version"]))
     if known is None:
         return "  (its code is gone: not kept up)"
-    return "" if row["code_version"] in ("", builds.code_version(known)) else "  (other code than now)"
+    return "" if builds.is_of_this_code(row["code_version"], known) else "  (other code than now)"
 
 
 @command.command("diff")

@@ -37,13 +37,15 @@ class Listener(Protocol):
     def take(self, page: Sequence[Told]) -> None: ...
 
 
-def tell(reader: LogReader, decode: Callable[[Recorded], Any], listeners: Sequence[Listener], until: int) -> int:
-    """Gives every event up to `until` to those who want it, in order; answers how many there were.
+def tell(
+    reader: LogReader, decode: Callable[[Recorded], Any], listeners: Sequence[Listener], until: int, after: int = 0
+) -> int:
+    """Gives every event behind `after` up to `until` to those who want it, in order; answers how many there were.
 
     Raises EventRefused, naming the event, for one that cannot be read or taken.
     """
     topics = sorted({topic for listener in listeners for topic in listener.topics})
-    after, events = 0, 0
+    events = 0
     while after < until and (rows := reader.read(after, PAGE_EVENTS, topics=topics, until=until)):
         page = [Told(row.topic, _fact(row, decode)) for row in rows]
         for listener in listeners:

@@ -15,14 +15,14 @@ from domain.adjustment import AdjustmentLine
 from eventlog.application import EventLog
 from eventlog.connections import connect
 from ledger.adjustments import Adjustments
-from projections.registry import add_modules, view
+from projections.registry import add_modules, versions, view
 from replay import parked, swap
 from replay.builds import NoSuchBuild, find
+from replay.correction_sides import NotCorrectable
 from replay.correction_sums import Moved
 from replay.corrections import (
     Corrections,
     Earlier,
-    NotCorrectable,
     Whose,
     by_merchant,
     draft_corrections,
@@ -65,9 +65,11 @@ def mended(history: History, log: EventLog, database_url: str) -> History:
 
 @pytest.fixture
 def draft(log: EventLog, database_url: str) -> Drafting:
-    def drafted(name: str = "earnings", book: int = 1, until: int | None = None) -> Corrections:
+    def drafted(
+        name: str = "earnings", book: int = 1, until: int | None = None, build: int | None = None
+    ) -> Corrections:
         recorder: Any = log.log_recorder
-        return draft_corrections(database_url, recorder, log.log_mapper.decode, view(name), book, until)
+        return draft_corrections(database_url, recorder, log.log_mapper.decode, view(name), book, until, build)
 
     return drafted
 
@@ -119,6 +121,50 @@ def test_after_a_swap_only_what_was_paid_by_the_wrong_build_counts(
     (part,) = draft(until=earlier).drafts
     assert part.adjustment_id != before.drafts[0].adjustment_id
     assert 0 < part.lines[1].amount_minor < before.drafts[0].lines[1].amount_minor
+
+
+def test_a_build_that_was_live_twice_is_corrected_for_what_it_showed_both_times_and_not_in_between(
+    mended: History, log: EventLog, database_url: str, draft: Drafting
+) -> None:
+    swap.swap(database_url, "earnings")
+    owed = too_much(log)
+    mended.write(50)
+    catch_up(log, database_url)
+    swap.roll_back(database_url, "earnings")
+    right_meanwhile = too_much(log) - owed
+    mended.write(50)
+    catch_up(log, database_url)
+    swap.swap(database_url, "earnings")
+    wanted = too_much(log) - right_meanwhile
+    mended.write(20)
+    catch_up(log, database_url)
+    found = draft()
+    assert [one.lines for one in found.drafts] == [lines(wanted)]
+    assert right_meanwhile > 0
+    assert " over what it was read for, positions 0 to " in found.drafts[0].reason
+
+
+def test_of_two_builds_that_were_live_before_the_right_one_somebody_names_the_wrong_one(
+    mended: History, log: EventLog, database_url: str, draft: Drafting
+) -> None:
+    """The second was as wrong as the first: readers of each are paid what it lacked while they saw it."""
+    first = too_much(log)
+    swap.drop(database_url, "earnings", 2)
+    rebuild(database_url, Wanted(versions()["earnings", 1]))
+    swap.swap(database_url, "earnings")
+    mended.write(60)
+    catch_up(log, database_url)
+    second = too_much(log) - first
+    rebuild(database_url, Wanted(view("earnings")))
+    swap.swap(database_url, "earnings")
+    with pytest.raises(NotCorrectable, match="builds 1 and 3 were live before build 4; name the one that was wrong"):
+        draft()
+    assert [one.lines for one in draft(build=1).drafts] == [lines(first)]
+    assert [one.lines for one in draft(build=3).drafts] == [lines(second)]
+    Adjustments(log, Clock()).propose(draft(build=1).drafts[0].proposal("cli:ana"))
+    assert (draft(build=1).drafts, len(draft(build=3).drafts)) == ((), 1)
+    swap.drop(database_url, "earnings", 1)
+    assert [one.lines for one in draft().drafts] == [lines(second)]
 
 
 def test_a_build_that_a_swap_passed_over_does_not_make_the_right_one_look_wrong(
@@ -176,7 +222,7 @@ def test_what_cannot_be_corrected_is_refused_with_the_reason(
         draft("balances")
     swap.swap(database_url, "earnings")
     with connect(database_url) as connection:
-        connection.execute("update views.builds set read_until = null")
+        connection.execute("delete from views.exchanges")
     with pytest.raises(NotCorrectable, match=r"earnings build 1 was swapped out before .* give --until"):
         draft()
     swap.roll_back(database_url, "earnings")

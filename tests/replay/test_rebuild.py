@@ -13,10 +13,11 @@ from eventlog.connections import connect
 from projections.registry import view, views
 from projections.view import Fact, Rows
 from replay import builds, parked
+from replay.alone import AlreadyRebuilding
 from replay.digest import digest
 from replay.fill import EventRefused
 from replay.progress import progress
-from replay.rebuild import AlreadyRebuilding, PositionAhead, Wanted, last_position, rebuild
+from replay.rebuild import PositionAhead, Wanted, last_position, rebuild
 from replay.scopes import ScopeRefused
 from tests.replay.history import MERCHANT, History, catch_up, digest_of
 
