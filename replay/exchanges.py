@@ -37,8 +37,11 @@ def before(connection: psycopg.Connection[Any], view: str) -> Build:
     except CodeGone:
         raise
     except NoSuchBuild:
+        has = ", ".join(f"{one['build']} ({one['state']})" for one in builds.listed(connection, view))
         way_out = "rebuild the view with the code that you want to go back to"
-        raise NoSuchBuild(f"view {view} has no kept build {row[0]}, which was live before: {way_out}") from None
+        raise NoSuchBuild(
+            f"view {view} has no kept build {row[0]}, which was live before: {way_out}; its builds: {has}"
+        ) from None
 
 
 def spans(connection: psycopg.Connection[Any], build: Build) -> list[Span]:

@@ -159,12 +159,12 @@ def test_a_damaged_event_is_named_by_its_place_and_can_be_left_out(shell: Shell,
     assert states(shell, "postings") == ["live"]
     assert [row["state"] for row in shell.facts("replay", "status")] == ["failed", "failed"]
     assert where in shell.run("replay", "status")
-    assert "build 2 is filled" in shell.run("replay", "rebuild", "postings", "--park")
+    assert "build 4 is filled" in shell.run("replay", "rebuild", "postings", "--park")
     (parked,) = json.loads(shell.ended("parked", "list", "--view", "postings", "--json", status=1).stdout)
     assert (parked["position"], parked["stream_id"]) == (str(position), str(stream))
     assert "1 removed" in shell.ended("replay", "diff", "postings", status=1).stdout
     told = shell.run("replay", "swap", "postings", status=1)
-    assert "postings build 2 set 1 streams aside that the live build took: see `daybook parked`" in told
+    assert "postings build 4 set 1 streams aside that the live build took: see `daybook parked`" in told
     assert digest_of(database_url, "postings", "live") == before
 
 
