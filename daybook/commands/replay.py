@@ -15,7 +15,7 @@ from uuid import UUID
 import click
 import psycopg
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from daybook.commands import _corrections, _record, _rows, _what_if, read_settings
 from daybook.commands._moments import AsOf, as_of_help, position_of
@@ -132,13 +132,14 @@ def _progress(name: str) -> Iterator[rebuild.Heard]:
         return
     columns = (
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
-        TextColumn("{task.fields[events]:,} events  {task.fields[rate]:,.0f}/s"), TimeRemainingColumn(),
+        TextColumn("{task.fields[events]:,} events  {task.fields[rate]:,.0f}/s  {task.fields[left]}"),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"rebuild {name}", total=100.0, events=0, rate=0.0)
+        task = bar.add_task(f"rebuild {name}", total=100.0, events=0, rate=0.0, left="")
 
         def heard(told: progress.Progress) -> None:
-            bar.update(task, completed=told.percent, events=told.events, rate=told.events_per_second)
+            rate, left = told.events_per_second, _left(told)
+            bar.update(task, completed=told.percent, events=told.events, rate=rate, left=left)
 
         yield heard
 

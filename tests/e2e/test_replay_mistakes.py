@@ -85,6 +85,7 @@ def test_what_makes_no_sense_is_named_and_begins_nothing(shell: Shell) -> None:
         (("rebuild", "balances", "--as-of", "-1"), "--as-of"),
         (("rebuild", "balances", "--as-of", "2026-01-01T00:00:00"), "--as-of"),
         (("rebuild", "balances", "--workers", "0"), "--workers"),
+        (("rebuild", "balances", "--archive", "nowhere"), "--archive"),
         (("rebuild", "balances", "--only-wallet", "alice"), "--only-wallet"),
         (("rebuild", "balances", "--only-wallet", str(MERCHANT)), "--only-wallet: there is no wallet"),
         (("rebuild", "balances", "--only-merchant", MERCHANT, "--only-wallet", MERCHANT), "give one of them"),
