@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-import msgspec
 import psycopg
 import pytest
 
@@ -16,10 +15,11 @@ from eventlog.application import EventLog
 from eventlog.connections import connect
 from projections.queries.reading import PastUnderWay, Then, fetch
 from projections.registry import view, views
-from projections.view import Fact, Rows, View
+from projections.view import View
 from replay import builds, checkpoints
 from replay.past import PastViews
 from tests.replay.history import MERCHANT, History, catch_up
+from tests.replay.replayed import line, positions, rows_replayed
 
 STEP_EVENTS, CHECKPOINTS_MAX = 40, 2
 PASTS = "select build from views.builds where view = %s and state = 'past' order by build"
@@ -51,26 +51,7 @@ def past_views(log: EventLog, database_url: str, **more: Any) -> PastViews:
 def rows_then(past: PastViews, one: View, position: int, book: int | None = None) -> list[str]:
     """The rows of a view at a position, as lines; before what the view shows of them."""
     query = f"select * from {one.name}_whole"
-    return sorted(_line(row) for row in past.read(Then((one.name,), position, book), lambda c: fetch(c, query, None)))
-
-
-def rows_replayed(log: EventLog, one: View, position: int) -> list[str]:
-    """The same, folded from the beginning."""
-    rows: Rows = {}
-    for row in log.log_recorder.read(0, 1_000_000, topics=one.topics, until=position):
-        fact = Fact.of(row, log.log_mapper.decode(row))
-        for key in one.keys(fact):
-            rows.setdefault(key, None)
-        one.fold(rows, fact)
-    return sorted(_line(one.written(row)) for row in rows.values() if row is not None)
-
-
-def _line(row: Any) -> str:
-    return msgspec.json.encode(dict(row), order="sorted").decode()
-
-
-def positions(log: EventLog) -> list[int]:
-    return [row.position for row in log.log_recorder.read(0, 1_000_000)]
+    return sorted(line(row) for row in past.read(Then((one.name,), position, book), lambda c: fetch(c, query, None)))
 
 
 @pytest.mark.usefixtures("history")
