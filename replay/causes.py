@@ -24,8 +24,8 @@ def add_causes(
     decode: Callable[[Recorded], Any],
     read_streams: Callable[[list[UUID], list[str], int], list[Recorded]],
 ) -> None:
-    """Gives each kept difference its events, and the comparison the time of the first decisive one; for a row without
-    any, as when somebody has changed it by hand, the first that touched it counts.
+    """Gives each kept difference its events, and the comparison the time of the first decisive one of them all; for a
+    row without any, as when somebody has changed it by hand, the first that touched it counts.
 
     Where each row comes from one stream only those streams are read; else the log is, once.
     """
@@ -45,6 +45,7 @@ def add_causes(
             noting.note(rows)
             after = rows[-1].position
     firsts = [(one.decisive or one.causes)[:1] for one in comparison.differences]
+    comparison.since_rows = len(firsts)
     comparison.since = min((cause.recorded_at for first in firsts for cause in first), default=None)
 
 
@@ -93,17 +94,17 @@ class _Twin:
     def take(self, fact: Fact, topic: str) -> set[Key]:
         """Folds the fact if the view wants it; answers which of the wanted rows it touches.
 
-        What the view cannot take leaves its rows as they were. So does a fold that asks for rows which nobody wants
-        here: its events touch, and none is decisive.
+        Rows that nobody wants here are not kept, so they are None to every event that touches them too. What the view
+        cannot take leaves its rows as they were: such an event touches, and is not decisive.
         """
         if topic not in self._topics:
             return set()
         touched: set[Key] = set()
         try:
             keys = set(self._view.keys(fact))
-            touched = keys.intersection(self._wanted)
+            touched = {key for key in keys if key in self._wanted}
             if not keys or touched:
-                rows: Rows = {key: dict(row) for key in keys if (row := self._rows.get(key)) is not None}
+                rows: Rows = {key: None if (row := self._rows.get(key)) is None else dict(row) for key in keys}
                 self._view.fold(rows, fact)
                 touched = touched or {key for key in rows if key in self._wanted}
                 self._rows |= {key: self._view.written(row) if (row := rows.get(key)) else None for key in touched}
@@ -123,6 +124,11 @@ def _gap(one: Row, other: Row) -> dict[str, Any]:
         before, after = one.get(column), other.get(column)
         if isinstance(before, int) and isinstance(after, int):
             gap[column] = after - before
-        elif before != after:
+        elif before != after and not _same_text(before, after):
             gap[column] = before, after
     return {column: apart for column, apart in gap.items() if apart != 0}
+
+
+def _same_text(before: Any, after: Any) -> bool:
+    """Whether two values differ in nothing but the type that each version gives its column."""
+    return None not in (before, after) and type(before) is not type(after) and str(before) == str(after)
