@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
+from uuid import UUID
 
 import psycopg
 
@@ -18,14 +21,15 @@ from eventlog.connections import connect
 from projections.view import Key, Row, View
 from replay import builds, exchanges
 from replay.builds import Build
+from replay.differing import DifferingRow, differing
 
 PATIENCE_S = 30.0
 PAUSE_S = 0.05
-PAGE = 2_000
 KEPT_ROWS = 10_000
 """Differences that are kept with their values and causes; the sums are over all of them."""
 MERCHANT_COLUMNS = ("merchant_id", "seller_id")
 POSITIONS = "select build, position from views.builds where view = %s and build = any(%s)"
+WALLETS = "select wallet_id, currency from views.balances where wallet_id = any(%s)"
 
 Change = Literal["added", "removed", "changed"]
 
@@ -42,9 +46,21 @@ class Cause(NamedTuple):
     recorded_at: datetime
 
 
+class Booked(NamedTuple):
+    """What a row that differs adds to a sum, second minus first, in minor units; no `currency` where it is unknown."""
+
+    currency: str | None
+    merchant: str | None
+    column: str
+    amount_minor: int
+
+
 @dataclass
 class Difference:
     """One row that differs. `columns` are those that do, with both values: (in the first build, in the second).
+
+    `currency` and `merchant` are the row's in the second build, or in the only one that has it; `money` says what moves
+    under whom, also where the first build had the row under somebody else.
 
     `causes` are the first events that touched the row; `decisive` the first of those that the two versions fold
     differently, none where that cannot be told.
@@ -55,6 +71,8 @@ class Difference:
     columns: dict[str, tuple[Any, Any]]
     currency: str | None
     merchant: str | None
+    currency_before: str | None = None
+    money: list[Booked] = field(default_factory=list)
     causes: list[Cause] = field(default_factory=list)
     cause_count: int = 0
     last_cause: int | None = None
@@ -65,7 +83,8 @@ class Difference:
 @dataclass
 class Comparison:
     """What differs between two builds of a view at a position. `money` sums second minus first, by currency and column,
-    in minor units; `first` is what is live, `second` what would be."""
+    in minor units; `first` is what is live, `second` what would be. `not_summed` counts rows with money of a currency
+    that nobody knows. `since` is about the first `since_rows` of the rows that differ."""
 
     view: str
     first: int
@@ -79,7 +98,9 @@ class Comparison:
     columns: dict[str, int] = field(default_factory=dict)
     money: dict[str, dict[str, int]] = field(default_factory=dict)
     merchants: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    not_summed: int = 0
     since: datetime | None = None
+    since_rows: int = 0
     differences: list[Difference] = field(default_factory=list)
     sides: tuple[str, str] | None = None
     """What the two are called where they are no builds of the database."""
@@ -146,10 +167,13 @@ def _compared(
         first.view.name, first.number, second.number, position, _count(connection, first), _count(connection, second)
     )
     money = money_columns(first.view) | money_columns(second.view)
-    for difference in _differences(connection, first, second):
-        add_difference(found, difference, money)
-        if len(found.differences) < kept_rows:
-            found.differences.append(difference)
+    for page in differing(connection, first, second):
+        currencies = _wallet_currencies(connection, page)
+        for row in page:
+            difference = difference_of(row, money, currencies)
+            add_difference(found, difference)
+            if len(found.differences) < kept_rows:
+                found.differences.append(difference)
     return found
 
 
@@ -158,60 +182,72 @@ def money_columns(view: View) -> set[str]:
     return {column for column in view.columns if column.endswith("_minor")}
 
 
-def add_difference(found: Comparison, difference: Difference, money: set[str]) -> None:
-    """Counts a row that differs, and sums its columns of money."""
+def difference_of(
+    row: DifferingRow, money: Collection[str], currencies: Mapping[Any, str] = MappingProxyType({})
+) -> Difference:
+    """The difference that a row is; `currencies` says by `wallet_id` what rows are in that do not say it themselves."""
+    before, after = row.before or {}, row.after or {}
+    old, new = before or after, after or before
+    was = _owner(old, new, currencies)
+    now = _owner(new, old, currencies)
+    columns = {column: (before.get(column), after.get(column)) for column in row.columns}
+    change: Change = "added" if row.before is None else "removed" if row.after is None else "changed"
+    if was == now:
+        amounts = {column: _minor(after, column) - _minor(before, column) for column in columns if column in money}
+        booked = [Booked(*now, column, amount) for column, amount in amounts.items()]
+    else:  # the row takes all its money with it, also what has not changed
+        booked = [
+            Booked(*was, column, -minor) for column in before if column in money and (minor := _minor(before, column))
+        ]
+        booked += [
+            Booked(*now, column, minor) for column in after if column in money and (minor := _minor(after, column))
+        ]
+    return Difference(row.key, change, columns, *now, currency_before=was[0], money=booked)
+
+
+def _owner(row: Row, other: Row, currencies: Mapping[Any, str]) -> tuple[str | None, str | None]:
+    """Currency and merchant of a row. A build that has no column to say it by is taken to mean what the other says."""
+    currency, merchant = _currency(row, currencies), merchant_of(row)
+    if currency is None and "currency" not in row:
+        currency = _currency(other, currencies)
+    if not any(column in row for column in (*MERCHANT_COLUMNS, "address")):
+        merchant = merchant_of(other)
+    return currency, merchant
+
+
+def _currency(row: Row, currencies: Mapping[Any, str]) -> str | None:
+    return row["currency"] if "currency" in row else currencies.get(row.get("wallet_id"))
+
+
+def _minor(row: Row, column: str) -> int:
+    """Minor units; a column that a build keeps as something else than a number is in no sum."""
+    value = row.get(column)
+    return int(value) if isinstance(value, (int, Decimal)) else 0
+
+
+def add_difference(found: Comparison, difference: Difference) -> None:
+    """Counts a row that differs, and sums its money under whoever had it and whoever has it."""
     setattr(found, difference.change, getattr(found, difference.change) + 1)
-    for column, (before, after) in difference.columns.items():
+    for column in difference.columns:
         found.columns[column] = found.columns.get(column, 0) + 1
-        if column not in money:
+    for booked in difference.money:
+        if booked.currency is None:
             continue
-        amount, currency = (after or 0) - (before or 0), difference.currency or ""
-        sums = found.money.setdefault(currency, {})
-        sums[column] = sums.get(column, 0) + amount
-        if difference.merchant is not None:
-            by_merchant = found.merchants.setdefault(difference.merchant, {}).setdefault(currency, {})
-            by_merchant[column] = by_merchant.get(column, 0) + amount
+        _add(found.money.setdefault(booked.currency, {}), booked)
+        if booked.merchant is not None:
+            _add(found.merchants.setdefault(booked.merchant, {}).setdefault(booked.currency, {}), booked)
+    found.not_summed += any(booked.currency is None for booked in difference.money)
 
 
-def _differences(connection: psycopg.Connection[Any], first: Build, second: Build) -> Iterator[Difference]:
-    """Every row that differs, in the order of its key, fetched page by page."""
-    shared = [column for column in first.view.columns if column in second.view.columns]
-    only_second = [column for column in second.view.columns if column not in first.view.columns]
-    key = second.view.key
-    with connection.cursor("replay_differences") as cursor:
-        cursor.execute(_query(first, second, shared, only_second))
-        while page := cursor.fetchmany(PAGE):
-            for row in page:
-                yield _difference(row, shared, only_second, key)
+def _add(sums: dict[str, int], booked: Booked) -> None:
+    sums[booked.column] = sums.get(booked.column, 0) + booked.amount_minor
 
 
-def _query(first: Build, second: Build, shared: list[str], only_second: list[str]) -> str:
-    keys = second.view.key
-    joined = " and ".join(f"a.{column} = b.{column}" for column in keys)
-    columns = [f"a.{column}" for column in shared]
-    columns += [f"b.{column}" for column in (*shared, *only_second)]
-    apart = f"({', '.join('a.' + c for c in shared)}) is distinct from ({', '.join('b.' + c for c in shared)})"
-    if only_second:
-        apart += "".join(f" or b.{column} is not null" for column in only_second)
-    order = ", ".join(f"coalesce(a.{column}, b.{column})" for column in keys)
-    return (
-        f"select a.{keys[0]} is not null, b.{keys[0]} is not null, {', '.join(columns)}"
-        f" from {first.table} a full join {second.table} b on {joined} where {apart} order by {order}"
-    )
-
-
-def _difference(row: tuple[Any, ...], shared: list[str], only_second: list[str], key: tuple[str, ...]) -> Difference:
-    in_first, in_second, *values = row
-    before: Row = dict(zip(shared, values[: len(shared)], strict=True))
-    after: Row = dict(zip([*shared, *only_second], values[len(shared) :], strict=True))
-    change: Change = "changed" if in_first and in_second else "added" if in_second else "removed"
-    seen = after if in_second else before
-    columns = {
-        column: (before.get(column), after.get(column))
-        for column in after
-        if before.get(column) != after.get(column) and (change == "changed" or column not in key)
-    }
-    return Difference(tuple(seen[column] for column in key), change, columns, seen.get("currency"), merchant_of(seen))
+def _wallet_currencies(connection: psycopg.Connection[Any], page: Sequence[DifferingRow]) -> dict[Any, str]:
+    """What the wallets of rows are in that have no currency of their own; a wallet keeps its currency for ever."""
+    sides = (side for row in page for side in (row.before, row.after) if side is not None and "currency" not in side)
+    wallets = {wallet for side in sides if isinstance(wallet := side.get("wallet_id"), UUID)}
+    return dict(connection.execute(WALLETS, [list(wallets)]).fetchall()) if wallets else {}
 
 
 def merchant_of(row: Mapping[str, Any]) -> str | None:

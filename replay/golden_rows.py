@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -11,11 +12,13 @@ from uuid import UUID
 
 import msgspec
 
+from domain.wallet_events import Opened
 from eventlog.mapper import LogMapper
 from eventlog.recorded import Recorded
 from projections.view import Fact, Key, Row, Rows, View
 from replay.causes import add_causes
-from replay.compare import Change, Comparison, Difference, add_difference, merchant_of, money_columns
+from replay.compare import Comparison, Difference, add_difference, difference_of, money_columns
+from replay.differing import DifferingRow, columns_apart
 from replay.fill import EventRefused
 from replay.recorded import RecordedHistory
 from replay.report import amount, shown_value
@@ -126,30 +129,29 @@ def compared_rows(history: RecordedHistory, view: View, golden: list[Row], rows:
     end = history.max_notification_id() or 0
     found = Comparison(view.name, 0, 0, end, len(golden), len(rows), sides=("recorded", "replayed"))
     before, after = _by_key(view, golden), _by_key(view, rows)
+    money, currencies = money_columns(view), _wallet_currencies(history)
     for key in [*before, *(key for key in after if key not in before)]:
-        difference = _difference(view, key, before.get(key), after.get(key))
-        if difference is not None:
-            add_difference(found, difference, money_columns(view))
-            found.differences.append(difference)
+        old, new = before.get(key), after.get(key)
+        if old != new:
+            row = DifferingRow(key, old, new, columns_apart(view.key, old, new))
+            found.differences.append(difference_of(row, money, currencies))
+            add_difference(found, found.differences[-1])
     add_causes(found, [view], history, LogMapper().decode, history.read_streams)
     return found
 
 
+def _wallet_currencies(history: RecordedHistory) -> dict[UUID, str]:
+    """What the wallets of the history are in, as rows about wallets need not say it."""
+    currencies, decode = {}, LogMapper().decode
+    for row in history.rows:
+        if row.topic == Opened.TOPIC:
+            with contextlib.suppress(Exception):  # whatever a damaged row raises, its wallet has no currency then
+                currencies[row.stream_id] = decode(row).currency
+    return currencies
+
+
 def _by_key(view: View, rows: Iterable[Row]) -> dict[Key, Row]:
     return {tuple(row.get(column) for column in view.key): row for row in rows}
-
-
-def _difference(view: View, key: Key, before: Row | None, after: Row | None) -> Difference | None:
-    if before == after:
-        return None
-    change: Change = "added" if before is None else "removed" if after is None else "changed"
-    seen, old, new = after or before or {}, before or {}, after or {}
-    columns = {
-        column: (old.get(column), new.get(column))
-        for column in {**old, **new}
-        if old.get(column) != new.get(column) and (change == "changed" or column not in view.key)
-    }
-    return Difference(key, change, columns, seen.get("currency"), merchant_of(seen))
 
 
 def told(history: RecordedHistory, view: View, golden: Outcome, outcome: Outcome) -> str | None:

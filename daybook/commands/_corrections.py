@@ -19,10 +19,11 @@ from replay.builds import NoSuchBuild
 from replay.compare import NotLevel
 from replay.correction_sides import NotCorrectable
 from replay.corrections import Corrections, Draft, Earlier, draft_corrections
+from replay.differing import KeysDiffer
 from replay.fill import EventRefused
 from replay.report import amount
 
-REFUSALS = (EventRefused, NoSuchBuild, NotCorrectable, NotLevel)
+REFUSALS = (EventRefused, KeysDiffer, NoSuchBuild, NotCorrectable, NotLevel)
 
 
 @click.command("corrections")

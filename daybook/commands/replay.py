@@ -30,6 +30,7 @@ from replay.archive.errors import ArchiveDamaged, ArchiveDiffers
 from replay.builds import NoSuchBuild
 from replay.causes import add_causes
 from replay.compare import NotLevel
+from replay.differing import KeysDiffer
 from replay.fill import EventRefused, PartGone
 from replay.rebuild import PositionAhead, Wanted
 from replay.scopes import ScopeRefused
@@ -39,8 +40,8 @@ from replay.workers import WorkerLost
 LEVEL_TIMEOUT_S = 120.0
 LOOK_S = 0.1
 REFUSALS = (
-    AlreadyRebuilding, ArchiveDamaged, ArchiveDiffers, BuildNotReady, EventRefused, NotLevel, NoSuchBuild, PartGone,
-    ReadersInTheWay, WorkerLost,
+    AlreadyRebuilding, ArchiveDamaged, ArchiveDiffers, BuildNotReady, EventRefused, KeysDiffer, NotLevel, NoSuchBuild,
+    PartGone, ReadersInTheWay, WorkerLost,
 )  # fmt: skip
 USAGE = (MomentNotReached, PositionAhead, ScopeRefused, UnknownView)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -215,9 +216,11 @@ def _compared(opened: Session, name: str, rows: int) -> compare.Comparison:
     with connect(opened.database_url) as connection:
         first, second = compare.newest(connection, name)
     _wait_level(opened, name, second.number)
-    found = compare.compare(opened.database_url, first, second, kept_rows=rows)
+    # The events are looked up of as many rows whatever is shown, so that the moment they began at is the same.
+    found = compare.compare(opened.database_url, first, second, kept_rows=max(rows, compare.KEPT_ROWS))
     recorder = opened.recorder
     add_causes(found, [first.view, second.view], recorder, opened.log.log_mapper.decode, recorder.read_streams)
+    del found.differences[rows:]
     return found
 
 
