@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from decimal import Decimal
 from html import escape
 from typing import Any
 from uuid import UUID
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from domain.money import Money
 from replay.compare import Cause, Comparison, Difference
@@ -41,7 +43,9 @@ def facts(found: Comparison) -> dict[str, Any]:
         "columns": found.columns,
         "money_minor": found.money,
         "merchants": found.merchants,
+        "not_summed": found.not_summed,
         "since": None if found.since is None else found.since.isoformat(),
+        "since_rows": found.since_rows,
         "differences": [_difference_facts(difference) for difference in found.differences],
         "differences_shown": len(found.differences),
     }
@@ -66,39 +70,51 @@ def _cause_facts(cause: Cause) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, UUID):
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, (UUID, Decimal)):
         return str(value)
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 def show(found: Comparison, console: Console) -> None:
     """The summary, then the first differences with the events behind them."""
-    console.print(_headline(found), markup=False, highlight=False, soft_wrap=True)
+    console.print(Text(_headline(found)), soft_wrap=True)
     if found.equal:
         return
     for title, header, rows in _summaries(found):
-        table = Table(*header, title=title, title_justify="left")
-        for row in rows[:ROWS_ON_TERMINAL]:
-            table.add_row(*row)
-        console.print(table)
+        console.print(terminal_table(title, header, rows[:ROWS_ON_TERMINAL]))
         if len(rows) > ROWS_ON_TERMINAL:
             _more(console, f"{len(rows) - ROWS_ON_TERMINAL:,} more lines about {title.lower()}")
-    table = Table(*_header(found), title="Differences", title_justify="left")
-    for difference in found.differences[:ROWS_ON_TERMINAL]:
-        for place, (name, before, after) in enumerate(_values(difference)):
-            first = place == 0
-            table.add_row(
-                _key(difference) if first else "", difference.change if first else "", name, before, after,
-                "\n".join(_causes(difference, CAUSES_ON_TERMINAL)) if first else "",
-            )  # fmt: skip
-    console.print(table)
+    rows = [
+        (_key(difference), difference.change, *values, "\n".join(_causes(difference, CAUSES_ON_TERMINAL)))
+        if place == 0
+        else ("", "", *values, "")
+        for difference in _most_money_first(found)[:ROWS_ON_TERMINAL]
+        for place, values in enumerate(_values(difference))
+    ]
+    console.print(terminal_table("Differences", _header(found), rows))
     left = found.total - min(len(found.differences), ROWS_ON_TERMINAL)
     if left:
         _more(console, f"{left:,} more rows")
 
 
+def terminal_table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, wrapped: Collection[str] = ()
+) -> Table:
+    """A table whose cells are shown as they are: what payers and programs write is no markup. Where `wrapped` names
+    columns, only those may take several lines, and others are folded before they are cut."""
+    table = Table(title=Text(title), title_justify="left")
+    for name in header:
+        kept = bool(wrapped) and name not in wrapped
+        table.add_column(Text(name), no_wrap=kept, overflow="fold" if wrapped else "ellipsis")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
 def _more(console: Console, what: str) -> None:
-    console.print(f"… and {what}; --json or --html show them", markup=False, highlight=False)
+    console.print(Text(f"… and {what}; --json or --html show them"))
 
 
 def page(found: Comparison) -> str:
@@ -127,7 +143,7 @@ def section(found: Comparison) -> str:
             f"<ins>{escape(after)}</ins>",
             escape("; ".join(_causes(difference, CAUSES_ON_PAGE))),
         )
-        for difference in found.differences[:ROWS_ON_PAGE]
+        for difference in _most_money_first(found)[:ROWS_ON_PAGE]
         for name, before, after in _values(difference)
     ]
     if rows:
@@ -147,11 +163,23 @@ def _headline(found: Comparison) -> str:
     where = f"{found.view}: {first} against {second}, both at position {found.position}"
     if found.equal:
         return f"{where}: equal, {found.rows_first:,} rows."
-    since = f", by events since {_moment(found.since)}" if found.since else ""
     return (
         f"{where}: {found.changed:,} rows changed, {found.added:,} added, {found.removed:,} removed"
-        f" (of {found.rows_first:,}){_whose(found)}{since}."
+        f" (of {found.rows_first:,}){_whose(found)}{_since(found)}.{_not_summed(found)}"
     )
+
+
+def _since(found: Comparison) -> str:
+    if found.since is None:
+        return ""
+    some = f" (for the first {found.since_rows:,} of them)" if found.since_rows < found.total else ""
+    return f", by events since {_moment(found.since)}{some}"
+
+
+def _not_summed(found: Comparison) -> str:
+    if not found.not_summed:
+        return ""
+    return f" {found.not_summed:,} of them hold money of a currency that the view does not say: it is in no sum."
 
 
 def _whose(found: Comparison) -> str:
@@ -192,10 +220,18 @@ def _largest_first(one: tuple[str, dict[str, dict[str, int]]]) -> tuple[int, str
     return -max(abs(total) for sums in currencies.values() for total in sums.values()), merchant
 
 
+def _most_money_first(found: Comparison) -> list[Difference]:
+    """The rows that are kept, by the largest amount that is booked because of them; in the order of the key else."""
+    return sorted(found.differences, key=lambda one: -max((abs(b.amount_minor) for b in one.money), default=0))
+
+
 def _values(difference: Difference) -> list[tuple[str, str, str]]:
-    currency = difference.currency
     return [
-        (name, shown_value(name, before, currency), shown_value(name, after, currency))
+        (
+            name,
+            shown_value(name, before, difference.currency_before),
+            shown_value(name, after, difference.currency),
+        )
         for name, (before, after) in difference.columns.items()
     ]
 

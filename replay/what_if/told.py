@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from replay import report
 from replay.compare import Cause
 from replay.report import amount
 from replay.what_if.answer import Answer
 from replay.what_if.fee_difference import FeeDifference
-from replay.what_if.posting_difference import PostingDifference
+from replay.what_if.posting_difference import AccountDifference, PostingDifference
 
 ROWS_SHOWN = 50
 ROWS_ON_PAGE = 2_000
 CAUSES_SHOWN = 3
 CAUSES = "events behind it"
 
+Known = TypeVar("Known", AccountDifference, FeeDifference)
 Rows = list[tuple[str, ...]]
 Section = tuple[str, tuple[str, ...], Rows]
 """Title, header and rows of a table."""
@@ -84,19 +85,15 @@ def show(answer: Answer, console: Console) -> None:
     for found in answer.views:
         report.show(found, console)
         if found.view in answer.left_out:
-            console.print(_left_out(answer, found.view), markup=False, highlight=False)
+            console.print(Text(_left_out(answer, found.view)))
     for headline, sections in _parts(answer):
-        console.print(headline, markup=False, highlight=False)
+        console.print(Text(headline))
         for title, header, rows in sections:
-            table = Table(title=title, title_justify="left")
-            for name in header:  # the events may take several lines; an address that is cut is of no use
-                table.add_column(name, no_wrap=name != CAUSES, overflow="fold")
-            for row in rows[:ROWS_SHOWN]:
-                table.add_row(*row)
-            console.print(table)
+            # The events may take several lines; an address that is cut is of no use.
+            console.print(report.terminal_table(title, header, rows[:ROWS_SHOWN], wrapped=(CAUSES,)))
             if len(rows) > ROWS_SHOWN:
                 left = f"… and {len(rows) - ROWS_SHOWN:,} more; --json or --html show them"
-                console.print(left, markup=False, highlight=False)
+                console.print(Text(left))
 
 
 def page(answer: Answer) -> str:
@@ -135,13 +132,15 @@ def _posting_part(found: PostingDifference) -> tuple[str, list[Section]]:
             amount(known.difference_minor, known.account.currency, signed=True),
             _causes(known.events, known.event_count),
         )
-        for known in found.accounts
+        for known in _largest_first(found.accounts)
     ]  # fmt: skip
-    merchants: Rows = [
-        (merchant, amount(owed, currency, signed=True))
+    owed = [
+        (merchant, currency, minor)
         for merchant, currencies in sorted(found.merchants.items())
-        for currency, owed in sorted(currencies.items())
+        for currency, minor in sorted(currencies.items())
     ]
+    owed.sort(key=lambda one: -abs(one[2]))
+    merchants: Rows = [(merchant, amount(minor, currency, signed=True)) for merchant, currency, minor in owed]
     header = ("book", "account", "now", "then", "difference", CAUSES)
     sections: list[Section] = [("Accounts, + is a debit", header, accounts)] if accounts else []
     sections += [("Owed to merchants, then minus now", ("merchant", "difference"), merchants)] if merchants else []
@@ -159,7 +158,7 @@ def _fee_part(found: Sequence[FeeDifference]) -> tuple[str, list[Section]]:
             amount(known.difference_minor, known.seller.currency, signed=True),
             _causes(known.events, known.event_count),
         )
-        for known in found if known.event_count
+        for known in _largest_first(found) if known.event_count
     ]  # fmt: skip
     totals: Rows = [
         (currency, amount(before, currency), amount(after, currency), amount(after - before, currency, signed=True))
@@ -169,6 +168,11 @@ def _fee_part(found: Sequence[FeeDifference]) -> tuple[str, list[Section]]:
     sections: list[Section] = [("Commissions", ("currency", "now", "then", "difference"), totals)] if totals else []
     sections += [("Commissions by seller", header, sellers)] if sellers else []
     return headline, sections
+
+
+def _largest_first(found: Sequence[Known]) -> list[Known]:
+    """As people read them: what matters most is not under whichever id begins with an f."""
+    return sorted(found, key=lambda known: -abs(known.difference_minor))
 
 
 def _totals(found: Sequence[FeeDifference]) -> list[tuple[str, tuple[int, int]]]:
