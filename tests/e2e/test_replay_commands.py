@@ -22,6 +22,8 @@ from tests.replay.history import MERCHANT, History
 
 WRONG = "tests.replay.planted.wrong_fees"
 RIGHT = f"{WRONG},tests.replay.planted.right_fees"
+TAKINGS = "tests.replay.planted.takings"
+TAKEN = "select min(position) >= %s from views.builds where view = 'takings'"
 ROLES = ("engine", "views")
 EARNED = "select net_minor from views.earnings where seller_id = %s"
 COME = "select min(position) >= %s from views.builds where view = 'earnings'"
@@ -140,3 +142,31 @@ def look_at_the_differences(shell: Shell, shop: Shop, page: Path) -> None:
     assert html.startswith("<!doctype html>")
     assert MERCHANT in html
     assert money(missing) in html
+
+
+def test_since_when_rows_differ_is_the_same_however_many_are_shown_and_another_key_is_refused(
+    shop: Shop, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path / "home", database_url=shop.database_url, view_modules=TAKINGS)
+    last = shop.sell(30)
+    with running(settings, ROLES), psycopg.connect(shop.database_url, autocommit=True) as connection:
+        wait_until(lambda: connection.execute(TAKEN, [last]).fetchone() == (True,), "the takings have come")
+    with running(settings.model_copy(update={"view_modules": f"{TAKINGS},{TAKINGS}_of_another"}), ROLES) as copy:
+        shell = Shell(copy.settings)
+        shell.run("replay", "rebuild", "takings")
+        every, one = (
+            json.loads(shell.ended("replay", "diff", "takings", "--json", "--rows", rows, status=1).stdout)
+            for rows in ("1000", "1")
+        )
+    assert every["changed"] == every["differences_shown"] == one["changed"] == shop.captures
+    assert one["differences"] == every["differences"][:1]
+    assert one["since"] == every["since"] == min(row["decisive"][0]["recorded_at"] for row in every["differences"])
+    first = every["differences"][0]["decisive"][0]["recorded_at"]
+    assert first > one["since"], "the row that is shown is not the one that the moment is of"
+    with running(settings.model_copy(update={"view_modules": f"{TAKINGS},{TAKINGS}_by_currency"}), ROLES) as copy:
+        shell = Shell(copy.settings)
+        shell.run("replay", "rebuild", "takings")
+        refused = shell.run("replay", "diff", "takings", status=1)
+    assert (
+        "build 1 has the key (order_stream uuid) and build 3 has the key (order_stream uuid, currency text)" in refused
+    )

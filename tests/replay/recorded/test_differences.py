@@ -21,6 +21,7 @@ from eventlog.connections import connect
 from eventlog.mapper import stored_row
 from eventlog.memory import MemoryRecorder
 from projections.registry import view, views
+from projections.wallet_days import WalletDays
 from replay.builds import find
 from replay.fill import EventRefused
 from replay.golden_rows import Outcome, replay, write_outcome
@@ -29,6 +30,7 @@ from replay.recorded import HistoryUnreadable, RecordedHistory, record
 from replay.testing import HistoryDiffers, assert_same_rows, assert_same_states, replayed_rows
 from tests.replay.history import MERCHANT, History, catch_up
 from tests.replay.planted.right_fees import RightEarnings
+from tests.replay.planted.takings import InSek, Takings
 from tests.replay.planted.wrong_fees import WrongEarnings
 from tests.replay.recorded.writing import SMALL
 
@@ -72,6 +74,25 @@ def test_a_column_that_the_view_lost_or_got_is_told(tmp_path: Path) -> None:
     with pytest.raises(HistoryDiffers, match=r"orders: \d+ -> -") as failed:
         assert_same_rows(SMALL, RightEarnings(), golden)
     assert re.search(r"captures: - -> \d+", str(failed.value))
+
+
+def test_money_of_a_wallet_is_told_in_the_currency_that_the_history_says_it_is_in(tmp_path: Path) -> None:
+    golden = tmp_path / "wallet_days.jsonl"
+    rows = replayed_rows(SMALL, WalletDays())
+    more = {**rows[0], "debit_minor": rows[0]["debit_minor"] + 250}
+    write_outcome(golden, WalletDays(), Outcome([more, *rows[1:]]))
+    with pytest.raises(HistoryDiffers, match=r"in all, replayed minus recorded: debit_minor -2\.50 EUR"):
+        assert_same_rows(SMALL, WalletDays(), golden)
+
+
+def test_money_of_another_merchant_is_missing_from_one_sum_and_found_in_the_other(tmp_path: Path) -> None:
+    golden = tmp_path / "takings.jsonl"
+    write_outcome(golden, Takings(), Outcome(replayed_rows(SMALL, InSek())))
+    with pytest.raises(HistoryDiffers) as failed:
+        assert_same_rows(SMALL, Takings(), golden)
+    sums = re.findall(r"in all, replayed minus recorded: amount_minor ([+-][\d.]+) (...)", str(failed.value))
+    assert [(f"{-float(amount):+.2f}", currency) for amount, currency in sums[1:]] == [(sums[0][0], "SEK")]
+    assert sums[0][1] == "EUR"
 
 
 class Failing(RightEarnings):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from uuid import UUID
@@ -16,8 +18,10 @@ from eventlog.application import EventLog
 from projections.view import Fact
 from replay.fill import EventRefused
 from replay.what_if import told
+from replay.what_if.answer import Answer
 from replay.what_if.changes import EVERYBODY
-from replay.what_if.fee_difference import FeeComparison
+from replay.what_if.fee_difference import FeeComparison, FeeDifference, Seller
+from replay.what_if.posting_difference import Account, AccountDifference, PostingDifference
 from replay.what_if.reading import Told
 from tests.replay.history import MERCHANT, History
 from tests.replay.what_if.asking import CAPTURED, Asking, Writing, captures, shown
@@ -159,3 +163,28 @@ def test_a_page_holds_all_parts_and_no_address(history: History, ask: Asking, wr
     ):
         assert wanted in page
     assert "http" not in page
+
+
+def test_a_terminal_is_shown_the_largest_difference_first_and_data_stay_in_order() -> None:
+    sellers = [
+        FeeDifference(Seller(1, seller, "EUR"), 1, 5_000, 0, after, [], 1)
+        for seller, after in (("a", 1), ("b [/b]", -300), ("c", 20))
+    ]
+    accounts = [
+        AccountDifference(Account(1, f"merchant:{one.seller.seller_id}:pending", "EUR"), 0, one.after_minor, [], 1)
+        for one in sellers
+    ]
+    merchants = {one.seller.seller_id: {"EUR": one.after_minor} for one in sellers}
+    postings = PostingDifference(3, 3, 0, accounts, merchants)
+    answer = Answer("m", 9, 3, postings=postings, fees=sellers)
+    lines = shown(answer).splitlines()
+    order = [-3.00, 0.20, 0.01]
+    for title, end in (("Accounts", "Owed"), ("Owed", "commissions:"), ("Commissions by seller", "")):
+        begin = next(place for place, line in enumerate(lines) if line.startswith(title))
+        part = itertools.takewhile(lambda line, end=end: not end or not line.startswith(end), lines[begin:])
+        amounts = [re.findall(r"[+-]?\d+\.\d\d", line) for line in part]
+        assert [float(found[-1]) for found in amounts if found] == order, title
+    assert "b [/b]" in shown(answer)
+    facts = told.facts(answer)
+    assert [one["difference_minor"] for one in facts["fees"]["sellers"]] == [1, -300, 20]
+    assert [one["difference_minor"] for one in facts["postings"]["accounts"]] == [1, -300, 20]
