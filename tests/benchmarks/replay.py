@@ -6,6 +6,7 @@ a few seconds; what it would need for all of them is not worth waiting for.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import random
 import resource
@@ -32,8 +33,9 @@ from eventlog.connections import connect
 from eventlog.postgres import PostgresRecorder
 from projections.queries import Queries
 from projections.registry import view, views
-from replay import builds, compare, swap
+from replay import builds, compare, report, swap
 from replay.archive.writing import ArchiveExport
+from replay.causes import add_causes
 from replay.past import PastViews
 from replay.rebuild import Wanted, rebuild
 from tests.benchmarks.ledger import library_environment
@@ -173,19 +175,51 @@ def _from_archive(database_url: str) -> tuple[float, float]:
 
 
 def _compared(database_url: str) -> list[Row]:
-    """Two builds of a million rows, of which one in a thousand was changed."""
+    """Two builds of a million rows: one row in a thousand was changed, then so many that not all are looked at."""
     rebuild(database_url, Wanted(view("wallet_entries"), fresh=True))
     with connect(database_url) as connection:
-        first = builds.find(connection, "wallet_entries", "shadow")
         connection.execute("update views.builds set state = 'kept' where view = 'wallet_entries' and state = 'shadow'")
     rebuild(database_url, Wanted(view("wallet_entries"), fresh=True))
+    few, few_differ, memory = _looked_at(database_url, 1_000)
+    many, many_differ, memory_of_many = _looked_at(database_url, 40)
+    return [
+        Row("replay.diff.1m", few, f"s, {EVENTS:,} rows, {few_differ:,} differ, with the events behind them"),
+        Row("replay.diff.1m.many", many, f"s, {many_differ:,} differ, events of {compare.KEPT_ROWS:,} of them"),
+        Row("replay.diff.memory", max(memory, memory_of_many), "MB, peak of the process of the larger of these"),
+    ]
+
+
+def _looked_at(database_url: str, every: int) -> tuple[float, int, float]:
+    """Seconds, rows that differ and peak megabytes of what `daybook replay diff` does, in a process of its own."""
     with connect(database_url) as connection:
         second = builds.find(connection, "wallet_entries", "shadow")
-        connection.execute(f"update {second.table} set posted_after = posted_after + 1 where position % 1000 = 7")
+        connection.execute(f"update {second.table} set posted_after = posted_after + 1 where position % {every} = 7")
+    spawn = multiprocessing.get_context("spawn")
+    told, tell = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_look, args=(database_url, tell))
+    process.start()
+    seconds, differ, megabytes = told.recv()
+    process.join()
+    return seconds, differ, megabytes
+
+
+def _look(database_url: str, tell: Any) -> None:
+    """Of the kept and the newer build; the live one stands elsewhere."""
+    from daybook.garbage import calm_garbage_collection
+
+    calm_garbage_collection()
+    log = EventLog(PostgresRecorder(database_url))
+    recorder: Any = log.log_recorder
+    with connect(database_url) as connection:
+        first, second = (builds.find(connection, "wallet_entries", state) for state in ("kept", "shadow"))
     began = time.perf_counter()
     found = compare.compare(database_url, first, second)
+    add_causes(found, [first.view, second.view], recorder, log.log_mapper.decode, recorder.read_streams)
+    text = json.dumps(report.facts(found))
     seconds = time.perf_counter() - began
-    return [Row("replay.diff.1m", seconds, f"s, {found.rows_first:,} rows, {found.changed:,} differ")]
+    log.close()
+    assert text
+    tell.send((seconds, found.total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
 
 def _asked(database_url: str) -> list[Row]:
