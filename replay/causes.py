@@ -13,6 +13,7 @@ from projections.view import Fact, Key, Row, Rows, View
 from replay.compare import Cause, Comparison, Difference
 
 PAGE_EVENTS = 10_000
+PAGE_STREAMS = 200
 CAUSES_KEPT = 50
 """Events of each kind that are named per row; `cause_count` and `decisive_count` say how many there are."""
 
@@ -37,8 +38,8 @@ def add_causes(
     if newest.stream_column is not None:
         place = newest.key.index(newest.stream_column)
         streams = sorted({key[place] for key in wanted})
-        for start in range(0, len(streams), 500):
-            noting.note(read_streams(streams[start : start + 500], topics, comparison.position))
+        for start in range(0, len(streams), PAGE_STREAMS):
+            noting.note(read_streams(streams[start : start + PAGE_STREAMS], topics, comparison.position))
     else:
         after = 0
         while rows := reader.read(after, PAGE_EVENTS, topics=topics, until=comparison.position):

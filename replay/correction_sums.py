@@ -11,12 +11,13 @@ from psycopg import sql
 from projections.view import View
 from replay.builds import Build
 
-# Each side is summed by itself and not row against row: a row may stand under another merchant than before.
+# Each side is summed by itself and not row against row: a row may stand under another merchant than before. What goes
+# into an address is taken as text, since a build may keep it in another type.
 SUMS = """
 select currency, {named}, sum(amount_minor)::bigint
-  from (select currency, {named}, -coalesce({column}, 0) as amount_minor from {first} where book = %(book)s
+  from (select currency, {texts}, -coalesce({column}, 0) as amount_minor from {first} where book = %(book)s
         union all
-        select currency, {named}, coalesce({column}, 0) from {second} where book = %(book)s) t
+        select currency, {texts}, coalesce({column}, 0) from {second} where book = %(book)s) t
  group by currency, {named} having sum(amount_minor) <> 0 order by currency, {named}
 """
 
@@ -51,6 +52,7 @@ def moved(connection: psycopg.Connection[Any], view: View, first: Build, second:
     for column in view.corrections:
         query = sql.SQL(SUMS).format(
             named=sql.SQL(", ").join(map(sql.Identifier, names)),
+            texts=sql.SQL(", ").join(map(_text, names)),
             column=sql.Identifier(column),
             first=sql.Identifier(*first.table.split(".")),
             second=sql.Identifier(*second.table.split(".")),
@@ -58,3 +60,8 @@ def moved(connection: psycopg.Connection[Any], view: View, first: Build, second:
         for currency, *values, amount in connection.execute(query, {"book": book}).fetchall():
             found.append(Moved(column, book, currency, amount, dict(zip(names, values, strict=True))))
     return found
+
+
+def _text(name: str) -> sql.Composable:
+    column = sql.Identifier(name)
+    return column if name == "book" else sql.SQL("{column}::text as {column}").format(column=column)

@@ -25,6 +25,7 @@ from projections.view import Fact, Key, PlainRows, Rows, View
 from replay import compare, report, swap
 from replay.causes import add_causes
 from replay.compare import Comparison, Difference
+from replay.correction_sums import Moved, moved
 from replay.differing import KeysDiffer
 from replay.rebuild import Wanted, rebuild
 from tests.replay.history import AT, MERCHANT, History, catch_up
@@ -145,6 +146,16 @@ def test_of_a_row_with_other_types_only_the_columns_that_say_something_else_diff
     assert found.columns == {"amount_minor": found.rows_first}
     assert found.money == {"EUR": {"amount_minor": 7 * found.rows_first}}
     assert found.merchants == {MERCHANT: found.money}
+
+
+def test_corrections_are_summed_over_builds_that_keep_a_merchant_in_other_types(
+    change: Changing, database_url: str
+) -> None:
+    found = change(takings.TypedMerchant(7))
+    with connect(database_url) as connection:
+        first, second = compare.newest(connection, "takings")
+        sums = moved(connection, view("takings"), first, second, 1)
+    assert sums == [Moved("amount_minor", 1, "EUR", 7 * found.changed, {"book": 1, "merchant_id": MERCHANT})]
 
 
 class Relabelled(Balances):

@@ -20,16 +20,19 @@ class Takings(PlainRows):
     stream_column: str | None = "order_stream"
     columns: ClassVar[dict[str, str]] = {
         "order_stream": "uuid",
+        "book": "int",
         "merchant_id": "text",
         "currency": "text",
         "amount_minor": "bigint",
     }
+    corrections: ClassVar[dict[str, tuple[str, str]]] = {"amount_minor": ("rev:fees", "merchant:{merchant_id}:pending")}
 
     def row(self, fact: Fact) -> Row:
         """The row that a capture makes."""
         event = fact.event
         return {
             "order_stream": fact.stream_id,
+            "book": fact.book,
             "merchant_id": event.shares[0].seller_id,
             "currency": event.currency,
             "amount_minor": event.amount_minor,
