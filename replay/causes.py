@@ -13,7 +13,7 @@ from projections.view import Fact, Key, Row, Rows, View
 from replay.compare import Cause, Comparison, Difference
 
 PAGE_EVENTS = 10_000
-PAGE_STREAMS = 200
+PAGE_STREAMS = 500
 CAUSES_KEPT = 50
 """Events of each kind that are named per row; `cause_count` and `decisive_count` say how many there are."""
 
