@@ -134,10 +134,12 @@ def level(
             with connection.transaction():
                 connection.execute("set transaction isolation level repeatable read, read only")
                 standing = _standing(connection, first, second)
-                if len(set(standing.values())) == 1:
+                if len(standing) == 2 and len(set(standing.values())) == 1:
                     yield connection, standing[first.number]
                     return
             if time.monotonic() > deadline:
+                if len(standing) < 2:
+                    raise builds.NoSuchBuild(f"view {first.view.name}: one of the builds was dropped meanwhile")
                 raise NotLevel(
                     f"view {first.view.name}: build {first.number} stands at {standing.get(first.number)} and build"
                     f" {second.number} at {standing.get(second.number)}; is the process `views` running?"

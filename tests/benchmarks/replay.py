@@ -6,10 +6,7 @@ a few seconds; what it would need for all of them is not worth waiting for.
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import random
-import resource
 import tempfile
 import threading
 import time
@@ -33,12 +30,12 @@ from eventlog.connections import connect
 from eventlog.postgres import PostgresRecorder
 from projections.queries import Queries
 from projections.registry import view, views
-from replay import builds, compare, report, swap
+from replay import builds, compare, swap
 from replay.archive.writing import ArchiveExport
-from replay.causes import add_causes
 from replay.past import PastViews
 from replay.rebuild import Wanted, rebuild
 from tests.benchmarks.ledger import library_environment
+from tests.benchmarks.replay_measured import Measured, looked_at, rebuilt
 from tests.benchmarks.report import Row
 
 EVENTS = 1_000_000
@@ -64,21 +61,25 @@ def run(database_url: str) -> list[Row]:
     with connect(database_url) as connection:
         builds.ensure(connection, views().values(), "park")
     runner = _runner(database_url)
-    one, memory = _rebuilt(database_url, "balances", 1)
-    two, memory_of_two = _rebuilt(database_url, "balances", 2)
-    sparse, _ = _rebuilt(database_url, "monitors", 1)
-    wide, memory_of_wide = _rebuilt(database_url, "wallet_entries", 1)
-    wide_by_two, memory_of_processes = _rebuilt(database_url, "wallet_entries", 2)
-    archived, memory_of_archive = _from_archive(database_url)
-    memory = max(memory, memory_of_two, memory_of_wide, memory_of_processes, memory_of_archive)
+    one, two = (rebuilt(database_url, "balances", workers) for workers in (1, 2))
+    sparse = rebuilt(database_url, "monitors", 1)
+    wide, wide_by_two = (rebuilt(database_url, "wallet_entries", workers) for workers in (1, 2))
+    archived = _from_archive(database_url)
+    memory = max(measured.megabytes for measured in (one, two, wide, wide_by_two, archived))
     label = f"ProjectionRunner {runner:,.0f}"
     rows = [
-        Row("replay.rebuild.balances.1w", EVENTS / one, "events/s", label, EVENTS / one / runner),
-        Row("replay.rebuild.balances.2w", EVENTS / two, "events/s", "one worker", one / two),
-        Row("replay.rebuild.sparse", sparse, f"s, a view that needs {SPARSE:,} of {EVENTS:,} events"),
-        Row("replay.rebuild.wallet_entries.1w", EVENTS / wide, "events/s, a view with a row for each event"),
-        Row("replay.rebuild.wallet_entries.2w", EVENTS / wide_by_two, "events/s", "one worker", wide / wide_by_two),
-        Row("replay.rebuild.archive.1w", EVENTS / archived, "events/s, balances from Parquet files"),
+        Row("replay.rebuild.balances.1w", EVENTS / one.seconds, "events/s", label, EVENTS / one.seconds / runner),
+        Row("replay.rebuild.balances.2w", EVENTS / two.seconds, "events/s", "one worker", one.seconds / two.seconds),
+        Row("replay.rebuild.sparse", sparse.seconds, f"s, a view that needs {SPARSE:,} of {EVENTS:,} events"),
+        Row("replay.rebuild.wallet_entries.1w", EVENTS / wide.seconds, "events/s, a view with a row for each event"),
+        Row(
+            "replay.rebuild.wallet_entries.2w",
+            EVENTS / wide_by_two.seconds,
+            "events/s",
+            "one worker",
+            wide.seconds / wide_by_two.seconds,
+        ),
+        Row("replay.rebuild.archive.1w", EVENTS / archived.seconds, "events/s, balances from Parquet files"),
         Row("replay.rebuild.memory", memory, "MB, peak of all processes of the largest of these rebuilds"),
     ]
     rows += _compared(database_url)
@@ -140,36 +141,13 @@ def _monitor(wallet: uuid.UUID) -> bytes:
     )  # fmt: skip
 
 
-def _rebuilt(database_url: str, name: str, workers: int, archive: Path | None = None) -> tuple[float, float]:
-    """Seconds and peak megabytes of a rebuild in a process of its own, as under the command."""
-    spawn = multiprocessing.get_context("spawn")
-    told, tell = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_rebuild, args=(database_url, name, workers, archive, tell))
-    process.start()
-    seconds, megabytes = told.recv()
-    process.join()
-    return seconds, megabytes
-
-
-def _rebuild(database_url: str, name: str, workers: int, archive: Path | None, tell: Any) -> None:
-    from daybook.garbage import calm_garbage_collection
-
-    calm_garbage_collection()
-    began = time.perf_counter()
-    rebuild(database_url, Wanted(view(name), workers, fresh=True, archive=archive))
-    seconds = time.perf_counter() - began
-    # Of workers that are processes the largest counts, and as many of them as there were at once.
-    own, child = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    tell.send((seconds, (own + (workers - 1) * child) / 1024))
-
-
-def _from_archive(database_url: str) -> tuple[float, float]:
-    """Seconds and megabytes of a rebuild of balances that reads the log's archive."""
+def _from_archive(database_url: str) -> Measured:
+    """A rebuild of balances that reads the log's archive."""
     recorder = PostgresRecorder(database_url)
     try:
         with tempfile.TemporaryDirectory() as directory:
             ArchiveExport(recorder, Path(directory)).run()
-            return _rebuilt(database_url, "balances", 1, Path(directory))
+            return rebuilt(database_url, "balances", 1, Path(directory))
     finally:
         recorder.close()
 
@@ -180,46 +158,20 @@ def _compared(database_url: str) -> list[Row]:
     with connect(database_url) as connection:
         connection.execute("update views.builds set state = 'kept' where view = 'wallet_entries' and state = 'shadow'")
     rebuild(database_url, Wanted(view("wallet_entries"), fresh=True))
-    few, few_differ, memory = _looked_at(database_url, 1_000)
-    many, many_differ, memory_of_many = _looked_at(database_url, 40)
+    few, many = (_changed(database_url, every) for every in (1_000, 40))
     return [
-        Row("replay.diff.1m", few, f"s, {EVENTS:,} rows, {few_differ:,} differ, with the events behind them"),
-        Row("replay.diff.1m.many", many, f"s, {many_differ:,} differ, events of {compare.KEPT_ROWS:,} of them"),
-        Row("replay.diff.memory", max(memory, memory_of_many), "MB, peak of the process of the larger of these"),
+        Row("replay.diff.1m", few.seconds, f"s, {EVENTS:,} rows, {few.differ:,} differ, with the events behind them"),
+        Row("replay.diff.1m.many", many.seconds, f"s, {many.differ:,} differ, events of {compare.KEPT_ROWS:,} of them"),
+        Row("replay.diff.memory", max(few.megabytes, many.megabytes), "MB, peak of the process of the larger of these"),
     ]
 
 
-def _looked_at(database_url: str, every: int) -> tuple[float, int, float]:
-    """Seconds, rows that differ and peak megabytes of what `daybook replay diff` does, in a process of its own."""
+def _changed(database_url: str, every: int) -> Measured:
+    """One row of so many is changed, and the two builds compared."""
     with connect(database_url) as connection:
         second = builds.find(connection, "wallet_entries", "shadow")
         connection.execute(f"update {second.table} set posted_after = posted_after + 1 where position % {every} = 7")
-    spawn = multiprocessing.get_context("spawn")
-    told, tell = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_look, args=(database_url, tell))
-    process.start()
-    seconds, differ, megabytes = told.recv()
-    process.join()
-    return seconds, differ, megabytes
-
-
-def _look(database_url: str, tell: Any) -> None:
-    """Of the kept and the newer build; the live one stands elsewhere."""
-    from daybook.garbage import calm_garbage_collection
-
-    calm_garbage_collection()
-    log = EventLog(PostgresRecorder(database_url))
-    recorder: Any = log.log_recorder
-    with connect(database_url) as connection:
-        first, second = (builds.find(connection, "wallet_entries", state) for state in ("kept", "shadow"))
-    began = time.perf_counter()
-    found = compare.compare(database_url, first, second)
-    add_causes(found, [first.view, second.view], recorder, log.log_mapper.decode, recorder.read_streams)
-    text = json.dumps(report.facts(found))
-    seconds = time.perf_counter() - began
-    log.close()
-    assert text
-    tell.send((seconds, found.total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    return looked_at(database_url)
 
 
 def _asked(database_url: str) -> list[Row]:
