@@ -127,19 +127,20 @@ def compare(
 def level(
     database_url: str, first: Build, second: Build, patience_s: float = PATIENCE_S
 ) -> Iterator[tuple[psycopg.Connection[Any], int]]:
-    """A snapshot with both builds at the same position, and that position. Raises NotLevel when none comes."""
+    """A snapshot with both builds at the same position, and that position. Raises NotLevel when none comes,
+    and NoSuchBuild."""
     deadline = time.monotonic() + patience_s
     with connect(database_url) as connection:
         while True:
             with connection.transaction():
                 connection.execute("set transaction isolation level repeatable read, read only")
                 standing = _standing(connection, first, second)
-                if len(standing) == 2 and len(set(standing.values())) == 1:
+                if len(standing) < 2:
+                    raise builds.NoSuchBuild(f"view {first.view.name}: one of the builds was dropped meanwhile")
+                if len(set(standing.values())) == 1:
                     yield connection, standing[first.number]
                     return
             if time.monotonic() > deadline:
-                if len(standing) < 2:
-                    raise builds.NoSuchBuild(f"view {first.view.name}: one of the builds was dropped meanwhile")
                 raise NotLevel(
                     f"view {first.view.name}: build {first.number} stands at {standing.get(first.number)} and build"
                     f" {second.number} at {standing.get(second.number)}; is the process `views` running?"
