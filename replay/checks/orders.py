@@ -14,6 +14,7 @@ from domain.payment_order import PaymentOrder
 from domain.payment_states import START, allows
 from domain.registry import topics_of
 from domain.splitting import divide
+from replay.checks.after_the_outcome import contradictions
 from replay.checks.check import Finding, PlainCheck, Scope, Seen, finding
 
 KEPT = 10_000
@@ -28,7 +29,7 @@ class Orders(PlainCheck):
     name: ClassVar[str] = "orders"
     meaning: ClassVar[str] = (
         "the events of each payment order fold without error, as its state machine allows; nothing is captured beyond "
-        "what was authorised, and each capture is shared out to the last unit"
+        "what was authorised, each capture is shared out to the last unit, and what goes back is what was taken, once"
     )
     advice: ClassVar[str] = (
         "read the order with `daybook explain order`; what a rail took beyond its order belongs into suspense, by an "
@@ -49,15 +50,14 @@ class Orders(PlainCheck):
             return
         try:
             order = self._before(seen)
-            status = START if order is None else order.status
-            order = seen.event.mutate(order) or order
-            after = order.status
+            found = list(contradictions(seen, order))
+            if not found:
+                status = START if order is None else order.status
+                order = seen.event.mutate(order) or order
+                self._keep(stream, order)
+                found = list(_judged(seen, order, status, order.status))
         except Exception as problem:  # noqa: BLE001 - whatever a fold meets in a wrong history is the finding
-            self._broken.add(stream)
-            yield finding(seen, f"the order cannot take this event: {type(problem).__name__}: {problem}")
-            return
-        self._keep(stream, order)
-        found = list(_judged(seen, order, status, after))
+            found = [finding(seen, f"the order cannot take this event: {type(problem).__name__}: {problem}")]
         if found:
             self._broken.add(stream)
         yield from found

@@ -54,6 +54,10 @@ SHORT = str(UUID(int=104))
 """Paid on the recorded rail with 40 less than was due."""
 TOO_LATE = str(UUID(int=105))
 """Captured in a period that is closed, for a seller whose account is closed."""
+RETURNED = str(UUID(int=106))
+"""Taken in two parts: one went back whole and for a fee, after its funds were released, the other in part."""
+CONFIRMED = str(UUID(int=107))
+"""Declined for a reason of the rail's own; asked again, the rail still says no."""
 TRANSFER = stream_id(1, "posting", "transfer/rent")
 HOLD = stream_id(1, "posting", "hold/booking")
 REVERTED = stream_id(1, "posting", "posting/refundable")
@@ -156,8 +160,27 @@ def _orders(log: EventLog) -> None:
     short = _order(SHORT, 500, [])
     short.start_attempt(rail="recorded", method="card", amount_minor=460, attempt_key="4", at=AT)
     short.capture(capture_id=SHORT, attempt=1, amount_minor=460, currency="EUR", rail_reference="r4", at=AT)
-    for order in (paid, held, late, short):
+    for order in (paid, held, late, short, *_decided_before()):
         log.save(order, book=1, meta=Meta(actor="key:demo", correlation=f"request-{order.order_id[-3:]}", code="1.0"))
+
+
+def _decided_before() -> tuple[PaymentOrder, PaymentOrder]:
+    """Orders that something was learnt of after the outcome."""
+    back = _order(RETURNED, 900, [Split(SELLERS[0], 600), Split(str(UUID(int=14)), 300)])
+    back.start_attempt(rail="transfers", method="bank_transfer", amount_minor=900, attempt_key="6", at=AT)
+    taken = {"attempt": 1, "currency": "EUR", "rail_reference": "r6", "at": AT}
+    back.capture(capture_id=RETURNED, amount_minor=500, **taken)  # type: ignore[arg-type]
+    rest = str(UUID(int=1_060))
+    back.capture(capture_id=rest, amount_minor=400, **taken)  # type: ignore[arg-type]
+    back.release_funds(capture_id=RETURNED, at=AT)
+    word = {"reason": "MD06", "at": AT, "effective_at": AT}
+    back.return_payment(capture_id=RETURNED, amount_minor=507, booking_key="b1", **word)  # type: ignore[arg-type]
+    back.return_payment(capture_id=rest, amount_minor=101, booking_key="b2", **word)  # type: ignore[arg-type]
+    confirmed = _order(CONFIRMED, 300, [])
+    confirmed.start_attempt(rail="simulated", method="token", amount_minor=300, attempt_key="7", at=AT)
+    confirmed.decline(attempt=1, code="issuer_unavailable", decline_class="soft", at=AT)
+    confirmed.confirm_decline(attempt=1, asked=True, at=AT + timedelta(hours=1))
+    return back, confirmed
 
 
 def _late_fact(log: EventLog) -> None:

@@ -5,13 +5,10 @@ What was made from the log before it was spoilt is thrown away first: it would d
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 from eventsourcing.utils import get_topic
 
@@ -19,67 +16,22 @@ from domain.ids import stream_id
 from domain.merchant import Merchant
 from replay.checks.check import Finding
 from tests.replay.checks import history
-from tests.replay.checks.history import CAROL, HELD, HOLD, PAID, REVERTED, TRANSFER, order_stream
+from tests.replay.checks.history import CAROL, HOLD, PAID, REVERTED, TRANSFER, order_stream
+from tests.replay.checks.order_faults import ORDER_FAULTS
+from tests.replay.checks.planting import (
+    REMOVE,
+    RENUMBER,
+    Plant,
+    becomes,
+    edit,
+    insert,
+    last_numbers,
+    shift,
+    state_of,
+    versions,
+    where,
+)
 from tests.replay.checks.verifying import findings_of, spoil
-
-STATE = "convert_from(state, 'utf8')::jsonb"
-EDIT = f"""
-update log.events set state = convert_to(({STATE} || %s::jsonb)::text, 'utf8') where stream_id = %s and version = %s
-"""
-SHIFT = f"""
-update log.events
-   set state = convert_to(jsonb_set({STATE}, array[%s], to_jsonb(({STATE} ->> %s)::bigint + %s))::text, 'utf8')
- where stream_id = %s and version >= %s and topic in ('wallet.posted.v1', 'wallet.held.v1')
-"""
-BECOMES = """
-update log.events set topic = %s, state = convert_to(%s, 'utf8') where stream_id = %s and topic = %s
-"""
-REMOVE = "delete from log.events where stream_id = %s and version = %s"
-RENUMBER = "update log.events set version = version - 1 where stream_id = %s and version = %s"
-INSERT = """
-insert into log.events (position, book, stream_id, version, topic, meta, state)
-select max(position) + 1, 1, %s, %s, %s, '{}', convert_to(%s, 'utf8') from log.events
-"""
-LINE = """
-select stream_id, version from log.events where topic = %s and convert_from(state, 'utf8')::jsonb @> %s::jsonb
- order by position
-"""
-
-Plant = Callable[[str], Any]
-"""Spoils the database at this address; answers what the finding must hold: expected, found."""
-NOW = "2026-01-01T00:00:00Z"
-
-
-def edit(url: str, stream: UUID, version: int, **fields: Any) -> None:
-    """Change fields of one event."""
-    assert spoil(url, EDIT, json.dumps(fields), stream, version) == 1
-
-
-def state_of(url: str, stream: UUID, version: int) -> dict[str, Any]:
-    """An event's fields."""
-    with psycopg.connect(url) as connection:
-        query = f"select {STATE} from log.events where stream_id = %s and version = %s"
-        found: tuple[dict[str, Any]] | None = connection.execute(query, [stream, version]).fetchone()
-    assert found is not None
-    return found[0]
-
-
-def where(url: str, topic: str, **fields: Any) -> tuple[UUID, int]:
-    """Stream and version of the last event of a topic with these fields."""
-    with psycopg.connect(url) as connection:
-        rows = connection.execute(LINE, [topic, json.dumps(fields)]).fetchall()
-    stream, version = rows[-1]
-    return stream, version
-
-
-def insert(url: str, stream: UUID, version: int, topic: str, **fields: Any) -> None:
-    """Write an event that nobody caused at the end of the log."""
-    assert spoil(url, INSERT, stream, version, topic, json.dumps({"timestamp": NOW, **fields})) == 1
-
-
-def becomes(url: str, stream: UUID, topic: str, other: str, **fields: Any) -> None:
-    """Make the event of a topic in a stream another one."""
-    assert spoil(url, BECOMES, other, json.dumps({"timestamp": NOW, **fields}), stream, topic) == 1
 
 
 def a_row_is_damaged(url: str) -> Any:
@@ -116,7 +68,7 @@ def a_hold_does_not_balance(url: str) -> Any:
 
 def a_line_came_twice(url: str) -> Any:
     """Right numbers behind it, so that the wallet by itself is sound."""
-    last = _last(url, history.CASH)
+    last = last_numbers(url, history.CASH)
     version, amount = last.pop("version"), last["amount_minor"]
     insert(url, history.CASH, version + 1, "wallet.posted.v1", **last | {"posted_after": last["posted_after"] + amount})
     return 0, amount
@@ -124,27 +76,27 @@ def a_line_came_twice(url: str) -> Any:
 
 def a_line_never_came(url: str) -> Any:
     """The last event of the bank's wallet."""
-    last = _last(url, history.CASH)
+    last = last_numbers(url, history.CASH)
     spoil(url, REMOVE, history.CASH, last["version"])
     return last["amount_minor"], 0
 
 
 def a_line_is_another(url: str) -> Any:
     """The wallet adds up, and its posting says something else."""
-    last = _last(url, history.CASH)
+    last = last_numbers(url, history.CASH)
     amounts = {"amount_minor": last["amount_minor"] - 3, "posted_after": last["posted_after"] - 3}
     edit(url, history.CASH, last["version"], **amounts)
     return last["amount_minor"], last["amount_minor"] - 3
 
 
 def a_balance_is_wrong(url: str) -> Any:
-    last = _last(url, history.CASH)
+    last = last_numbers(url, history.CASH)
     edit(url, history.CASH, last["version"], posted_after=last["posted_after"] + 7)
     return last["posted_after"], last["posted_after"] + 7
 
 
 def what_is_held_is_wrong(url: str) -> Any:
-    last = _last(url, history.CASH)
+    last = last_numbers(url, history.CASH)
     edit(url, history.CASH, last["version"], held_after=7)
     return 0, 7
 
@@ -153,12 +105,12 @@ def a_hold_reserved_too_little(url: str) -> Any:
     """And its wallet adds up."""
     stream, version = where(url, "wallet.held.v1", posting_id=str(stream_id(1, "posting", "hold/open")))
     edit(url, stream, version, held_minor=550)
-    _shift(url, stream, version, "held_after", -50)
+    shift(url, stream, version, "held_after", -50)
     return 600, 550
 
 
 def a_hold_was_voided_after_it_had_ended(url: str) -> Any:
-    version = _versions(url, HOLD)
+    version = versions(url, HOLD)
     insert(url, HOLD, version + 1, "posting.hold-voided.v1", lines=[])
     return None, None
 
@@ -179,7 +131,7 @@ def more_was_taken_back_than_moved(url: str) -> Any:
             url, "wallet.posted.v1", posting_id=str(REVERTED), amount_minor=line["amount_minor"] // 3 * 10
         )
         edit(url, stream, version, amount_minor=line["amount_minor"])
-        _shift(url, stream, version, "posted_after", line["amount_minor"] - line["amount_minor"] // 3 * 10)
+        shift(url, stream, version, "posted_after", line["amount_minor"] - line["amount_minor"] // 3 * 10)
     return 150, 200
 
 
@@ -194,7 +146,7 @@ def a_hold_overdrew(url: str) -> Any:
     hold = stream_id(1, "posting", "hold/open")
     stream, version = where(url, "wallet.held.v1", posting_id=str(hold))
     edit(url, stream, version, held_minor=600 + 10_000)
-    _shift(url, stream, version, "held_after", 10_000)
+    shift(url, stream, version, "held_after", 10_000)
     lines = state_of(url, hold, 1)["lines"]
     edit(url, hold, 1, lines=[{**line, "amount_minor": line["amount_minor"] // 600 * 10_600} for line in lines])
     return None
@@ -226,15 +178,15 @@ def a_closed_period_took_a_posting(url: str) -> Any:
 def a_fact_was_never_posted(url: str) -> Any:
     """The posting of a release goes, with its lines: what is left fits together."""
     order = order_stream(PAID)
-    _, version = where(url, "payment-order.funds-released.v1")
+    _, version = where(url, "payment-order.funds-released.v1", capture_id=PAID)
     posting = stream_id(1, "posting", f"payment-order/{order}/{version}")
     assert spoil(url, REMOVE, posting, 1) == 1
     for number in range(4):
         wallet, line = where(url, "wallet.posted.v1", posting_id=str(posting), line=number)
         amount = state_of(url, wallet, line)["amount_minor"]
         spoil(url, REMOVE, wallet, line)
-        _shift(url, wallet, line, "posted_after", -amount)
-        for later in range(line + 1, _versions(url, wallet) + 1):
+        shift(url, wallet, line, "posted_after", -amount)
+        for later in range(line + 1, versions(url, wallet) + 1):
             spoil(url, RENUMBER, wallet, later)
     return 901, 0
 
@@ -264,44 +216,6 @@ def a_reference_is_claimed_by_nobody(url: str) -> Any:
     return None
 
 
-def an_order_expired_after_it_was_paid(url: str) -> Any:
-    insert(url, order_stream(PAID), _versions(url, order_stream(PAID)) + 1, "payment-order.expired.v1")
-    return None, "captured"
-
-
-def an_attempt_asked_for_less_than_it_took(url: str) -> Any:
-    edit(url, order_stream(HELD), 2, amount_minor=1_999)
-    return 1_999, 2_000
-
-
-def an_order_began_with_a_capture_of_nothing_known(url: str) -> Any:
-    insert(url, order_stream(PAID), _versions(url, order_stream(PAID)) + 1, "payment-order.capture-failed.v1",
-           capture_id="unknown", attempt=1, code="x")  # fmt: skip
-    return None, None
-
-
-def _last(url: str, wallet: UUID) -> dict[str, Any]:
-    """The last event of a wallet that carries its numbers, with its version."""
-    with psycopg.connect(url) as connection:
-        query = f"select version, {STATE} from log.events where stream_id = %s and topic = any(%s) order by version"
-        rows = connection.execute(query, [wallet, ["wallet.posted.v1", "wallet.held.v1"]]).fetchall()
-    version, state = rows[-1]
-    assert version == _versions(url, wallet), "the wallet's last event is another one"
-    return {**state, "version": version}
-
-
-def _versions(url: str, stream: UUID) -> int:
-    with psycopg.connect(url) as connection:
-        row = connection.execute("select max(version) from log.events where stream_id = %s", [stream]).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def _shift(url: str, wallet: UUID, version: int, field: str, amount: int) -> None:
-    """Change the numbers that a wallet carries from a version on."""
-    spoil(url, SHIFT, field, field, amount, wallet, version)
-
-
 PLANTED: list[tuple[str, Plant]] = [
     ("readable", a_row_is_damaged), ("readable", a_topic_is_unknown),
     ("stream-versions", an_event_was_removed), ("stream-versions", an_event_is_of_another_book),
@@ -316,8 +230,7 @@ PLANTED: list[tuple[str, Plant]] = [
     ("limits", a_request_overdrew), ("limits", a_hold_overdrew),
     ("standing", a_frozen_wallet_took_a_request), ("standing", a_closed_wallet_took_money),
     ("standing", a_closed_period_took_a_posting),
-    ("orders", an_order_expired_after_it_was_paid), ("orders", an_attempt_asked_for_less_than_it_took),
-    ("orders", an_order_began_with_a_capture_of_nothing_known),
+    *(("orders", fault) for fault in ORDER_FAULTS),
 ]  # fmt: skip
 
 
