@@ -73,6 +73,7 @@ class OrderExplained(Schema):
     status = fields.String(required=True)
     authorized_minor = fields.Integer(required=True)
     captured_minor = fields.Integer(required=True)
+    returned_minor = fields.Integer(required=True)
     released_minor = fields.Integer(required=True)
     held_minor = fields.Integer(required=True)
     cost_minor = fields.Integer(required=True)

@@ -139,6 +139,7 @@ class OrderExplanation(Answer):
     status: str
     authorized_minor: int
     captured_minor: int
+    returned_minor: int
     released_minor: int
     held_minor: int
     cost_minor: int

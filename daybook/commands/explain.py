@@ -15,7 +15,7 @@ from daybook.commands._ledger import asking, currency_option, json_option, print
 from daybook.commands._moments import as_of_option, position_of
 from domain.ids import NotAUuid, canonical_uuid
 from projections.queries import Queries
-from replay.explain.difference import DifferenceExplanation, Taken, explain_difference
+from replay.explain.difference import DifferenceExplanation, Returned, Taken, explain_difference
 from replay.explain.history import History
 from replay.explain.order import OrderExplanation, OrderStep, explain_order
 from replay.explain.told import Source
@@ -162,7 +162,8 @@ def _print_entry(entry: WalletEntry) -> None:
 def _print_order(found: OrderExplanation) -> None:
     _say(f"[bold]order {found.order_id}[/bold] over {found.amount_minor:,} {found.currency}: {found.status}")
     counters = f"authorised {found.authorized_minor:,}, captured {found.captured_minor:,}, held {found.held_minor:,}"
-    _say(f"as of position {found.as_of}: {counters}, given back {found.released_minor:,}, cost {found.cost_minor:,}")
+    back = f"returned {found.returned_minor:,}, given back {found.released_minor:,}"
+    _say(f"as of position {found.as_of}: {counters}, {back}, cost {found.cost_minor:,}")
     for step in found.steps:
         _print_step(step)
 
@@ -188,13 +189,18 @@ def _print_step(step: OrderStep) -> None:
 def _print_difference(found: DifferenceExplanation) -> None:
     _say(f"[bold]order {found.order_id}[/bold] in {found.currency}, as of position {found.as_of}")
     sums = f"due {found.due_minor:,}, captured {found.captured_minor:,}, difference {found.difference_minor:+,}"
-    _say(f"{sums}: {found.words}")
+    back = f", returned {found.returned_minor:,}" if found.returned else ""
+    _say(f"{sums}{back}: {found.words}")
     _say(f"due by {_source(found.due_by)}")
     for due in found.due:
         _say(f"  {due.amount_minor:>14,} seller {due.seller_id}")
     _say("captured by" if found.captured else "nothing was captured")
     for taken in found.captured:
         _print_taken(taken)
+    if found.returned:
+        _say("went back by")
+    for returned in found.returned:
+        _print_returned(returned)
 
 
 def _print_taken(taken: Taken) -> None:
@@ -202,3 +208,10 @@ def _print_taken(taken: Taken) -> None:
     late = " LATE, in suspense" if taken.late else ""
     _say(f"  {taken.amount_minor:>14,} {taken.currency} {where}, effective {taken.effective_at.isoformat()}{late}")
     _say(f"    {_source(taken.source)}")
+
+
+def _print_returned(returned: Returned) -> None:
+    fee = f", a fee of {returned.fee_minor:,} on top" if returned.fee_minor else ""
+    where = f"of attempt {returned.attempt} at {returned.rail}: {escape(returned.reason)}{fee}"
+    _say(f"  {returned.amount_minor:>14,} {returned.currency} {where}, effective {returned.effective_at.isoformat()}")
+    _say(f"    {_source(returned.source)}")

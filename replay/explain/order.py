@@ -21,8 +21,9 @@ from replay.explain.history import History
 from replay.explain.rounding import ShareTold, shares_told
 from replay.explain.told import PostingTold, Source, Told, posting_told, source
 
-COUNTERS = ("authorized_minor", "captured_minor", "released_minor", "held_minor", "cost_minor")
-"""What an order counts, in minor units; `held` is what stands authorised, `released` what was given back of it."""
+COUNTERS = ("authorized_minor", "captured_minor", "returned_minor", "released_minor", "held_minor", "cost_minor")
+"""What an order counts, in minor units; `held` is what stands authorised, `released` what was given back of it,
+`returned` what went back of what was captured."""
 
 
 class OrderStep(msgspec.Struct, frozen=True):
@@ -50,6 +51,7 @@ class OrderExplanation(msgspec.Struct, frozen=True):
     status: str
     authorized_minor: int
     captured_minor: int
+    returned_minor: int
     released_minor: int
     held_minor: int
     cost_minor: int
@@ -108,7 +110,7 @@ def _explained(as_of: int, told: Sequence[Told], postings: Mapping[int, Told]) -
 
 
 def _shares(event: Any, order: PaymentOrder) -> list[ShareTold]:
-    if not isinstance(event, events.Captured):
+    if not isinstance(event, (events.Captured, evidence.PaymentReturned)):
         return []
     return shares_told(event.amount_minor, order.due, order.commission_bps, event.shares)
 

@@ -13,7 +13,7 @@ from replay.explain.difference import DifferenceExplanation, explain_difference
 from replay.explain.history import History
 from replay.explain.order import OrderExplanation, explain_order
 from replay.explain.rounding import shares_told
-from tests.replay.checks.history import ALICE, HELD, LATE, PAID, SELLERS, SHORT, TOO_LATE
+from tests.replay.checks.history import ALICE, HELD, LATE, PAID, RETURNED, SELLERS, SHORT, TOO_LATE
 
 HistoryAt = Callable[..., History]
 
@@ -48,6 +48,17 @@ def test_every_step_says_what_it_changed_and_where_the_order_stood_then(history:
         0,
     )
     assert {step.source.actor for step in found.steps} == {"key:demo"}
+
+
+def test_money_that_went_back_is_counted_where_it_went_back(history: HistoryAt) -> None:
+    found = explained(history(), RETURNED)
+    assert (found.status, found.captured_minor, found.returned_minor, found.cost_minor) == ("captured", 900, 601, 7)
+    first, second = found.steps[-2:]
+    assert first.words == "500 EUR went back to the payer: MD06"
+    assert (first.changes, second.changes) == ({"returned_minor": 500, "cost_minor": 7}, {"returned_minor": 101})
+    assert [posting.rule for posting in first.postings] == ["payment-returned.v1"]
+    words = [share.gross_words.partition(", ")[0] for share in second.shares]
+    assert words == ["101 x 600 / 900 = 67 and 300/900", "101 x 300 / 900 = 33 and 600/900"]
 
 
 def test_every_posting_is_shown_with_its_lines_at_the_step_that_caused_it(history: HistoryAt) -> None:
@@ -122,6 +133,16 @@ def test_a_difference_names_what_was_due_what_came_and_the_events_behind_both(hi
     (taken,) = found.captured
     assert (taken.amount_minor, taken.rail, taken.method, taken.rail_reference) == (460, "recorded", "card", "r4")
     assert (found.due_by.topic, taken.source.topic) == ("payment-order.created.v1", "payment-order.captured.v1")
+
+
+def test_payments_that_went_back_are_named_and_are_still_payments(history: HistoryAt) -> None:
+    found = difference(history(), RETURNED)
+    assert (found.due_minor, found.captured_minor, found.difference_minor, found.returned_minor) == (900, 900, 0, 601)
+    assert found.words == "2 payments make what was due; 601 of it went back later, 299 is left"
+    assert [(back.amount_minor, back.fee_minor, back.reason, back.source.topic) for back in found.returned] == [
+        (500, 7, "MD06", "payment-order.payment-returned.v1"),
+        (101, 0, "MD06", "payment-order.payment-returned.v1"),
+    ]
 
 
 def test_an_order_without_a_difference_says_so_and_a_late_success_is_not_counted(history: HistoryAt) -> None:
