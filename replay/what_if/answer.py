@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
+from domain.payment_events import Captured
 from eventlog.connections import connect
 from eventlog.follower import LogReader
 from eventlog.recorded import Recorded
 from projections import registry
-from projections.view import View
+from projections.view import Fact, View
 from replay import builds
 from replay.builds import NoSuchBuild
 from replay.causes import add_causes
 from replay.compare import Comparison
 from replay.what_if.changes import Changes, ModuleUnusable
-from replay.what_if.fee_difference import FeeComparison, FeeDifference
+from replay.what_if.fee_difference import CaptureOf, FeeComparison, FeeDifference
 from replay.what_if.posting_difference import PostingComparison, PostingDifference
 from replay.what_if.reading import Listener, tell
 from replay.what_if.sandbox import Pair, Sandbox, sandbox, set_aside
@@ -57,7 +58,7 @@ def what_if(
     postings = None if changes.posting_for is None else PostingComparison(changes.posting_for, changes.module)
     fees = None
     if changes.commission_bps is not None or changes.fees is not None:
-        fees = FeeComparison(changes.module, changes.commission_bps, changes.fees)
+        fees = FeeComparison(changes.module, changes.commission_bps, changes.fees, _capture_of(history, decode))
     pairs = _pairs(database_url, changes.views)
     with contextlib.ExitStack() as stack:
         box: Sandbox | None = stack.enter_context(sandbox(database_url, pairs)) if pairs else None
@@ -73,6 +74,19 @@ def what_if(
     answer.postings = None if postings is None else postings.result()
     answer.fees = None if fees is None else fees.result()
     return answer
+
+
+def _capture_of(history: History, decode: Callable[[Recorded], Any]) -> CaptureOf:
+    """Looks a capture up in its order when something of it has gone back: few do, so that none is kept until then."""
+
+    def found(fact: Fact) -> Any:
+        rows = history.read_streams([fact.stream_id], [Captured.TOPIC], fact.position)
+        for capture in map(decode, rows):
+            if capture.capture_id == fact.event.capture_id:
+                return capture
+        raise LookupError(f"capture {fact.event.capture_id} was never taken")
+
+    return found
 
 
 def _pairs(database_url: str, views: Sequence[View]) -> list[Pair]:

@@ -23,6 +23,10 @@ class ModuleUnusable(ValueError):
     """The module cannot be imported, changes nothing, or contradicts itself; the message says which and what to do."""
 
 
+class CommissionNotWhole(ValueError):
+    """A fee table or a rule names a commission that is no whole number of basis points."""
+
+
 @dataclass(frozen=True)
 class Changes:
     """Each part is there or not. `fees` are basis points by seller id, by currency and for everybody else (`*`)."""
@@ -66,12 +70,17 @@ def _imported(name: str) -> ModuleType:
         raise ModuleUnusable(f"--with: module {name} cannot be imported: {problem}; {where}") from problem
 
 
+def checked_bps(bps: Any) -> int:
+    """Basis points as a book may have them. Raises CommissionNotWhole, CommissionOutOfRange."""
+    if type(bps) is not int:  # a bool is an int to Python, and a float would make money of fractions
+        raise CommissionNotWhole(f"a commission must be a whole number of basis points, not {bps!r}")
+    return check_commission(bps)
+
+
 def _checked(name: str, fees: Any) -> Mapping[str, int]:
-    if not isinstance(fees, Mapping) or not all(
-        isinstance(who, str) and isinstance(bps, int) for who, bps in fees.items()
-    ):
+    if not isinstance(fees, Mapping) or not all(isinstance(who, str) for who in fees):
         raise ModuleUnusable(f'--with: FEES of module {name} must be basis points by name, like {{"*": 500}}')
     try:
-        return {who: check_commission(bps) for who, bps in fees.items()}
-    except CommissionOutOfRange as wrong:
+        return {who: checked_bps(bps) for who, bps in fees.items()}
+    except (CommissionNotWhole, CommissionOutOfRange) as wrong:
         raise ModuleUnusable(f"--with: FEES of module {name}: {wrong}") from None

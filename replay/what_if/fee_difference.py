@@ -1,17 +1,22 @@
-"""What commissions would have been: each capture's shares are kept as they were divided, and charged anew."""
+"""What commissions would have been: shares are kept as they were divided, and charged anew.
+
+A commission is given back with the share that it was taken of when a payment goes back, so what went back is charged as
+its capture was, and subtracted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from domain.book import check_commission
+from domain.evidence_events import PaymentReturned
 from domain.money import share_half_even
 from domain.payment_events import Captured
 from domain.splitting import Share
+from projections.view import Fact
 from replay.compare import Cause
-from replay.what_if.changes import EVERYBODY, CommissionRule
+from replay.what_if.changes import EVERYBODY, CommissionRule, checked_bps
 from replay.what_if.reading import CAUSES_KEPT, Told, refused
 
 
@@ -23,9 +28,16 @@ class Seller(NamedTuple):
     currency: str
 
 
+CaptureOf = Callable[[Fact], Any]
+"""The capture that an event says has gone back."""
+
+
 @dataclass
 class FeeDifference:
-    """A seller's commissions over the whole history, as they were taken and as they would have been; minor units."""
+    """A seller's commissions over the whole history, as they were kept and as they would have been; minor units.
+
+    `captures` and `events` count shares of captures; what went back is in the amounts alone.
+    """
 
     seller: Seller
     captures: int = 0
@@ -43,11 +55,14 @@ class FeeDifference:
 class FeeComparison:
     """Charges every share of every capture anew; a listener of the pass."""
 
-    topics: Collection[str] = (Captured.TOPIC,)
+    topics: Collection[str] = (Captured.TOPIC, PaymentReturned.TOPIC)
 
-    def __init__(self, module: str, rule: CommissionRule | None, fees: Mapping[str, int] | None) -> None:
+    def __init__(
+        self, module: str, rule: CommissionRule | None, fees: Mapping[str, int] | None, capture_of: CaptureOf
+    ) -> None:
+        """A rule is asked about captures alone: `capture_of` finds the one that something has gone back of."""
         self._who = f"{'FEES' if rule is None else 'commission_bps'} of {module}"
-        self._rule, self._fees = rule, fees or {}
+        self._rule, self._fees, self._capture_of = rule, fees or {}, capture_of
         self._sellers: dict[Seller, FeeDifference] = {}
 
     def take(self, page: Sequence[Told]) -> None:
@@ -64,7 +79,8 @@ class FeeComparison:
         """A table says nothing about a seller that it does not name: the commission stays what it was."""
         event = told.fact.event
         if self._rule is not None:
-            return share_half_even(share.gross_minor, check_commission(self._rule(event, told.fact.book)))
+            capture = event if isinstance(event, Captured) else self._capture_of(told.fact)
+            return share_half_even(share.gross_minor, checked_bps(self._rule(capture, told.fact.book)))
         for name in (share.seller_id, event.currency, EVERYBODY):
             if name in self._fees:
                 return share_half_even(share.gross_minor, self._fees[name])
@@ -75,11 +91,13 @@ class FeeComparison:
         known = self._sellers.get(seller)
         if known is None:
             known = self._sellers[seller] = FeeDifference(seller)
-        known.captures += 1
-        known.gross_minor += share.gross_minor
-        known.before_minor += share.commission_minor
-        known.after_minor += commission_minor
-        if commission_minor != share.commission_minor:
+        taken = told.topic == Captured.TOPIC
+        sign = 1 if taken else -1
+        known.captures += taken
+        known.gross_minor += sign * share.gross_minor
+        known.before_minor += sign * share.commission_minor
+        known.after_minor += sign * commission_minor
+        if taken and commission_minor != share.commission_minor:
             known.event_count += 1
             if len(known.events) < CAUSES_KEPT:
                 known.events.append(told.cause)

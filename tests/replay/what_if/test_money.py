@@ -6,13 +6,14 @@ import itertools
 import re
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.money import share_half_even
+from domain.payment_order import PaymentOrder
 from domain.splitting import Share
 from eventlog.application import EventLog
 from projections.view import Fact
@@ -23,7 +24,7 @@ from replay.what_if.changes import EVERYBODY
 from replay.what_if.fee_difference import FeeComparison, FeeDifference, Seller
 from replay.what_if.posting_difference import Account, AccountDifference, PostingDifference
 from replay.what_if.reading import Told
-from tests.replay.history import MERCHANT, History
+from tests.replay.history import AT, MERCHANT, History
 from tests.replay.what_if.asking import CAPTURED, Asking, Writing, captures, shown
 
 RULE = """
@@ -104,6 +105,9 @@ def test_a_posting_that_no_rule_of_today_makes_is_told_too(
         (RULE.replace("{merchant}", MERCHANT).replace("-{more}", "-1").replace("{more}", "2"), "not to zero"),
         (RULE.replace("merchant:{merchant}:pending", "nowhere:x").replace("{more}", "2"), "not in the chart"),
         ("def commission_bps(event, book):\n    return 10_001\n", "commission_bps must be 0 to 10000"),
+        ("def commission_bps(event, book):\n    return 10.5\n", "whole number of basis points, not 10.5"),
+        ("def commission_bps(event, book):\n    return True\n", "whole number of basis points, not True"),
+        ("def commission_bps(event, book):\n    return None\n", "whole number of basis points, not None"),
     ],
 )
 def test_changed_code_that_fails_is_named_with_the_event(
@@ -137,11 +141,37 @@ def test_other_fees_are_told_per_seller_and_currency(
     assert function.after_minor == found.after_minor
 
 
+@pytest.mark.parametrize("text", ['FEES = {"*": 500}\n', "def commission_bps(event, book): return event.final * 500\n"])
+def test_commissions_that_were_given_back_are_neither_kept_nor_charged(
+    log: EventLog, database_url: str, ask: Asking, written: Writing, text: str
+) -> None:
+    orders = [_paid(1_000) for _ in range(3)]
+    back = {"reason": "MD06", "booking_key": "b", "at": AT, "effective_at": AT}
+    orders[1].return_payment(capture_id=orders[1].order_id, amount_minor=1_000, **back)  # type: ignore[arg-type]
+    orders[2].return_payment(capture_id=orders[2].order_id, amount_minor=250, **back)  # type: ignore[arg-type]
+    log.save(*orders)
+    (found,) = ask(written("returning", text)).fees or []
+    assert (found.gross_minor, found.before_minor, found.after_minor) == (1_750, 175, 50 + 50 - 12)
+    assert (found.captures, found.event_count) == (3, 3)
+
+
+def _paid(amount_minor: int) -> PaymentOrder:
+    order = PaymentOrder.create(
+        book=1, order_id=str(uuid4()), merchant_id=MERCHANT, amount_minor=amount_minor, currency="EUR", at=AT,
+        commission_bps=1_000,
+    )  # fmt: skip
+    order.start_attempt(rail="simulated", method="card", amount_minor=amount_minor, attempt_key="1", at=AT)
+    order.capture(
+        attempt=1, capture_id=order.order_id, amount_minor=amount_minor, currency="EUR", rail_reference="r", at=AT
+    )
+    return order
+
+
 @given(st.dictionaries(st.sampled_from(["a", "b", "EUR", "SEK", EVERYBODY]), st.integers(0, 10_000)))
 def test_the_most_special_fee_counts_and_none_changes_nothing(fees: dict[str, int]) -> None:
     shares = [Share("a", 1_005, 100), Share("c", 999, 1)]
     event = SimpleNamespace(shares=shares, currency="EUR")
-    comparison = FeeComparison("m", None, fees)
+    comparison = FeeComparison("m", None, fees, lambda fact: fact.event)
     comparison.take([Told(CAPTURED, Fact(1, 1, UUID(int=1), 1, datetime(2026, 1, 1, tzinfo=UTC), event))])
     for found, share in zip(comparison.result(), shares, strict=True):
         named = [fees[name] for name in (share.seller_id, "EUR", "*") if name in fees]
