@@ -6,6 +6,7 @@ Nothing is written and nothing is held back: the pass reads what was readable wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -189,7 +190,7 @@ def scope_of(recorder: PostgresRecorder, mapper: LogMapper, until: int | None = 
     Where the engine and the views stand, and the engine's snapshots, are read before the end of the log: what they
     speak of is in it. `views` are digested only when they are to be compared.
     """
-    engine, rows = recorder.readers.read(_beside)
+    engine, rows, now = recorder.readers.read(_beside)
     live = live_builds(recorder.database_url) if views else ()
     last = recorder.max_notification_id() or 0
     if until is not None and until > last:
@@ -205,10 +206,11 @@ def scope_of(recorder: PostgresRecorder, mapper: LogMapper, until: int | None = 
                 found.append(None)
         return found
 
-    return Scope(end, engine, rows, live, stream, recorder.database_url)
+    return Scope(end, engine, rows, live, stream, recorder.database_url, now)
 
 
-def _beside(connection: psycopg.Connection[Any]) -> tuple[dict[int, int], list[snapshots.WalletSnapshot]]:
+def _beside(connection: psycopg.Connection[Any]) -> tuple[dict[int, int], list[snapshots.WalletSnapshot], datetime]:
     engine = {int(name.partition("/")[2]): int(position) for name, position in connection.execute(ENGINES)}
     books = [book for (book,) in connection.execute(SNAPSHOT_BOOKS)]
-    return engine, snapshots.load(connection, books)
+    (now,) = connection.execute("select clock_timestamp()").fetchall()[0]
+    return engine, snapshots.load(connection, books), now

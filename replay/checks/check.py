@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Protocol
 from uuid import UUID
 
@@ -52,7 +53,8 @@ class Scope:
     `end` is the last position that is looked at. `engine` has, by book, how far the posting engine had read facts when
     the pass began: a fact beyond it is not posted yet, and not missing. `live` is where the views stood then. `stream`
     reads all events of one stream, also those beyond `end`: for a check that has let go of something, or doubts it.
-    `database_url` is None where there are no tables, only events.
+    `database_url` is None where there are no tables, only events; `now` is the database's clock, None where there is
+    none.
     """
 
     end: int
@@ -61,6 +63,7 @@ class Scope:
     live: Sequence[LiveBuild] = ()
     stream: Callable[[UUID], Sequence[Any]] = _no_stream
     database_url: str | None = None
+    now: datetime | None = None
 
 
 class Check(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from domain.posting_rules import POSTED_TOPICS, PostingDraft, posting_for
 from replay.checks.check import Finding, Place, PlainCheck, Scope, Seen, finding, place
 
 LATE = "effective_at_reported"
+NEVER_READ = timedelta(hours=1)
+"""How long a fact may wait in a book that no engine has read yet. An engine takes a new book over within seconds."""
 
 
 class _Fact(NamedTuple):
@@ -20,6 +23,7 @@ class _Fact(NamedTuple):
 
     place: Place
     draft: PostingDraft
+    recorded_at: datetime
 
 
 class Facts(PlainCheck):
@@ -33,15 +37,20 @@ class Facts(PlainCheck):
     name: ClassVar[str] = "facts"
     meaning: ClassVar[str] = "every fact that means money was posted exactly once, with the lines that its rule gives"
     advice: ClassVar[str] = (
-        "a fact that is missing is posted by the engine when its tracking row is set back behind it; what was posted "
-        "wrongly is corrected by an adjustment"
+        "a fact that is missing is posted by the engine when its tracking row is set back behind it, or is not there; "
+        "what was posted wrongly is corrected by an adjustment"
     )
     topics: ClassVar[tuple[str, ...]] = (Posting.Recorded.TOPIC, *POSTED_TOPICS)
 
     def __init__(self, scope: Scope) -> None:
-        """A fact beyond the engine's position is not posted yet; a posting beyond the end of the pass is looked up."""
+        """A fact beyond the engine's position is not posted yet; a posting beyond the end of the pass is looked up.
+
+        The engine posts a book's facts in their order, so it has come as far as the last one that is posted, whatever
+        its own row says, or if that is gone.
+        """
         self._scope = scope
         self._facts: dict[UUID, _Fact] = {}
+        self._reached = dict(scope.engine)
 
     def see(self, seen: Seen) -> Iterator[Finding]:
         """A fact begins to wait, its posting ends the wait."""
@@ -49,10 +58,12 @@ class Facts(PlainCheck):
         if not isinstance(event, Posting.Recorded):
             draft = posting_for(event, row.book)
             if draft is not None:
-                self._facts[stream_id(row.book, "posting", draft.reference)] = _Fact(place(seen), draft)
+                posting_id = stream_id(row.book, "posting", draft.reference)
+                self._facts[posting_id] = _Fact(place(seen), draft, row.recorded_at)
             return
         fact = self._facts.pop(row.stream_id, None)
         if fact is not None:
+            self._reached[row.book] = max(self._reached.get(row.book, 0), fact.place.position)
             yield from _compared(seen, fact)
         elif event.cause_position is not None:
             problem = f"there is no fact at position {event.cause_position} that this posting could book"
@@ -61,11 +72,19 @@ class Facts(PlainCheck):
     def end(self) -> Iterator[Finding]:
         """Facts without a posting, unless the engine has not come to them."""
         for posting_id, fact in self._facts.items():
-            reached = self._scope.engine.get(fact.place.book, 0)
-            if fact.place.position <= reached and not self._scope.stream(posting_id):
-                moved = sum(line.amount_minor for line in fact.draft.lines if line.amount_minor > 0)
+            reached = self._reached.get(fact.place.book)
+            if reached is None and self._waits_too_long(fact):
+                problem = f"the fact was not posted as {fact.draft.reference}: no engine has read the facts of its book"
+            elif reached is not None and fact.place.position <= reached:
                 problem = f"the fact was never posted as {fact.draft.reference}"
+            else:
+                continue
+            if not self._scope.stream(posting_id):
+                moved = sum(line.amount_minor for line in fact.draft.lines if line.amount_minor > 0)
                 yield finding(fact.place, problem, expected=moved, found=0)
+
+    def _waits_too_long(self, fact: _Fact) -> bool:
+        return self._scope.now is not None and self._scope.now - fact.recorded_at > NEVER_READ
 
 
 def _compared(seen: Seen, fact: _Fact) -> Iterator[Finding]:

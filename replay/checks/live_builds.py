@@ -1,21 +1,28 @@
-"""What readers see of the views, as it stands when a pass begins: position, digest, and the events passed over."""
+"""What readers see of the views, as it stands when a pass begins: by what definition, at which position, with which
+rows, and without which events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from eventlog.connections import connect
+from projections.registry import views
 from projections.view import template
 from replay import builds
 from replay.builds import Build
 from replay.digest import digest
 
 LIVE = "select view from views.builds where state = 'live' order by view"
+ANY_BUILDS = "select exists (select from views.builds)"
+ROWS = "select exists (select from {})"
+RELATION = "select to_regclass(%s) is not null"
+DEFINITION = "select pg_get_viewdef(to_regclass(%s))"
+EXPECTED = "daybook_expected"
 PASSED_OVER = "select position from views.parked where view = %s and build = %s"
 DIFFERING = """
 select to_jsonb(l), to_jsonb(f) from (select {columns} from {live}) l full join (select {columns} from {folded}) f
@@ -27,31 +34,86 @@ ROWS_NAMED = 5
 @dataclass(frozen=True)
 class LiveBuild:
     """A live build at one moment. `passed_over` are positions it has parked, or that were given up for it: events
-    that its rows are rightly without. `build` is None where the program lacks the version of the view's code."""
+    that its rows are rightly without. `build` is None where there is none to be folded anew: its row is gone, or the
+    program lacks the version of the view's code, as `lost` says. `shown` is how readers see it, where that is not as
+    it should be, `shown_by` how they should."""
 
     view: str
     build: Build | None
-    position: int
-    digest: str
-    passed_over: frozenset[int]
+    position: int = 0
+    digest: str = ""
+    passed_over: frozenset[int] = frozenset()
+    lost: str = ""
+    shown: str | None = None
+    shown_by: str | None = None
 
 
 def live_builds(database_url: str) -> tuple[LiveBuild, ...]:
-    """Every live build, each read in one snapshot of its own, while the machine goes on."""
+    """Every live build, each read in one snapshot of its own, while the machine goes on; and every view that readers
+    see and that has none."""
     with connect(database_url) as connection:
-        return tuple(_live(connection, name) for (name,) in connection.execute(LIVE).fetchall())
+        live = [name for (name,) in connection.execute(LIVE).fetchall()]
+        found = [_live(connection, name) for name in live]
+        return (*found, *_without_build(connection, views().keys() - live))
 
 
 def _live(connection: psycopg.Connection[Any], view: str) -> LiveBuild:
+    shown, shown_by = _definitions(connection, view)
     with connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
         try:
             build = builds.find(connection, view, "live")
         except builds.NoSuchBuild:
-            return LiveBuild(view, None, 0, "", frozenset())
+            return LiveBuild(view, None, lost=f"the code that fills the live build of {view} is gone")
         passed_over = connection.execute(PASSED_OVER, [view, build.number]).fetchall()
         positions = frozenset(int(position) for (position,) in passed_over)
-        return LiveBuild(view, build, build.position, digest(connection, build), positions)
+        found = LiveBuild(view, build, build.position, digest(connection, build), positions)
+    return found if shown == shown_by else replace(found, shown=shown, shown_by=shown_by)
+
+
+def _without_build(connection: psycopg.Connection[Any], names: Iterable[str]) -> Iterator[LiveBuild]:
+    """Views that nothing keeps up though readers see them. Before the views have run for the first time none has a
+    build, and none has a row."""
+    any_builds = _value(connection, ANY_BUILDS)
+    for name in sorted(names):
+        if not _value(connection, RELATION, [f"views.{name}"]):
+            continue
+        if any_builds or _value(connection, sql.SQL(ROWS).format(sql.Identifier("views", name))):
+            yield LiveBuild(name, None, lost=f"view {name} has no live build: nothing keeps up what readers see of it")
+
+
+def _definitions(connection: psycopg.Connection[Any], view: str) -> tuple[str | None, str | None]:
+    """How readers see the live build, and how they should: by the same statement, as the server reads it back.
+
+    A swap changes both in one commit, so a build that was live before and after is the one that readers saw between.
+    """
+    while True:
+        try:
+            build = builds.find(connection, view, "live")
+            wanted, shown = _expected(connection, build), _value(connection, DEFINITION, [f"views.{view}"])
+            if builds.find(connection, view, "live").number == build.number:
+                return _one_line(shown), _one_line(wanted)
+        except builds.NoSuchBuild:  # its code is gone: the caller finds that too
+            return None, None
+
+
+def _expected(connection: psycopg.Connection[Any], build: Build) -> str | None:
+    _, _, query = builds.shown_as(build.view, build.relation).as_string(connection).partition(" as ")
+    connection.execute(f"create or replace temporary view {EXPECTED} as {query}")
+    try:
+        wanted: str | None = _value(connection, DEFINITION, [f"pg_temp.{EXPECTED}"])
+        return wanted
+    finally:
+        connection.execute(f"drop view pg_temp.{EXPECTED}")
+
+
+def _one_line(definition: str | None) -> str | None:
+    return None if definition is None else " ".join(definition.split())
+
+
+def _value(connection: psycopg.Connection[Any], query: Any, parameters: Any = None) -> Any:
+    row = connection.execute(query, parameters).fetchone()
+    return row[0] if row else None
 
 
 @dataclass(frozen=True)

@@ -64,10 +64,13 @@ class Views(PlainCheck):
     """
 
     name: ClassVar[str] = "views"
-    meaning: ClassVar[str] = "the live build of every view has the rows that the log folds to at its position"
+    meaning: ClassVar[str] = (
+        "every view has a live build, readers see just that, and it has the rows that the log folds to at its position"
+    )
     advice: ClassVar[str] = (
         "the log is right and the view is not: look at `daybook parked list`, let `daybook replay rebuild` make it "
-        "anew beside the live one, compare the two with `daybook replay diff`, and swap"
+        "anew beside the live one, compare the two with `daybook replay diff`, and swap: that shows readers the build "
+        "again, too; a view without a live build is begun anew when the process `views` starts: empty its table first"
     )
     topics: ClassVar[tuple[str, ...]] = tuple(sorted({topic for view in versions().values() for topic in view.topics}))
     whole: ClassVar[bool] = True
@@ -76,7 +79,7 @@ class Views(PlainCheck):
         """Nothing to compare where there are no tables."""
         self._connection: psycopg.Connection[Any] | None = None
         self._folding: list[_Folding] = []
-        self._lost = [live.view for live in scope.live if live.build is None]
+        self._live = scope.live
         if scope.database_url is not None:
             self._connection = connect(scope.database_url)
             self._folding = [_Folding(self._connection, live, live.build) for live in scope.live if live.build]
@@ -89,8 +92,12 @@ class Views(PlainCheck):
 
     def end(self) -> Iterator[Finding]:
         """View by view."""
-        for view in self._lost:
-            yield Finding(f"the code that fills the live build of {view} is gone", reference=view)
+        for live in self._live:
+            if live.lost:
+                yield Finding(live.lost, reference=live.view)
+            if live.shown != live.shown_by:
+                problem = f"readers of view {live.view} see something else than its live build"
+                yield Finding(problem, live.position, reference=live.view, expected=live.shown_by, found=live.shown)
         for folding in self._folding:
             folding.fold()
             if folding.refused is not None:

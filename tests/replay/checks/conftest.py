@@ -9,11 +9,13 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from projections.registry import views
+from projections.view import template
 from tests.conftest import create_database, drop_database, fresh_database
 from tests.replay.checks import history
 
 NO_COPIES = "truncate log.wallet_snapshots, views.builds, views.parked"
-"""What was made from the log before it was spoilt would differ from it as well."""
+"""What was made from the log before it was spoilt would differ from it as well; so would the rows of the views."""
 
 
 @pytest.fixture(scope="session")
@@ -39,5 +41,5 @@ def sound(server_url: str, sound_template: str) -> Iterator[str]:
 def spoilt(sound: str) -> str:
     """A copy that is to be spoilt in its log: without what was made from the log before."""
     with psycopg.connect(sound, autocommit=True) as connection:
-        connection.execute(NO_COPIES)
+        connection.execute(", ".join([NO_COPIES, *(f"views.{template(view)}" for view in views().values())]))
     return sound

@@ -18,21 +18,27 @@ from replay.checks import orders
 from replay.verify import KEPT_FINDINGS
 from tests.ledger.engines import RunningEngine
 from tests.replay.checks.history import ALICE, BOB, CAROL, PAID, order_stream
+from tests.replay.checks.test_planted_faults import a_fact_was_never_posted
 from tests.replay.checks.verifying import findings_of, report_of, spoil
 
 SNAPSHOT = "update log.wallet_snapshots set state = state || %s::jsonb where stream_id = %s"
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def _capture(url: str, number: int) -> None:
+def _capture(url: str, number: int, book: int = 1) -> None:
     """A fact that no engine is there to post."""
     order = PaymentOrder.create(
-        book=1, order_id=str(UUID(int=number)), merchant_id=str(UUID(int=11)), amount_minor=100, currency="EUR", at=AT
+        book=book,
+        order_id=str(UUID(int=number)),
+        merchant_id=str(UUID(int=11)),
+        amount_minor=100,
+        currency="EUR",
+        at=AT,
     )
     order.start_attempt(rail="recorded", method="card", amount_minor=100, attempt_key="k", at=AT)
     order.capture(capture_id=order.order_id, attempt=1, amount_minor=100, currency="EUR", rail_reference="r", at=AT)
     log = EventLog(PostgresRecorder(url))
-    log.save(order, book=1)
+    log.save(order, book=book)
     log.close()
 
 
@@ -43,6 +49,25 @@ def test_a_fact_that_the_engine_has_not_come_to_is_not_missing(spoilt: str) -> N
     (finding,) = findings_of(spoilt)["facts"]
     assert (finding.topic, finding.expected, finding.found) == ("payment-order.captured.v1", 100, 0)
     assert finding.stream_id == order_stream(str(UUID(int=901)))
+
+
+def test_a_fact_that_was_passed_over_is_missing_though_the_engines_position_is_gone(spoilt: str) -> None:
+    """Later facts of the book are posted."""
+    a_fact_was_never_posted(spoilt)
+    spoil(spoilt, "delete from log.tracking where name = 'engine/1'")
+    (finding,) = findings_of(spoilt)["facts"]
+    assert (finding.topic, finding.found) == ("payment-order.funds-released.v1", 0)
+
+
+def test_a_fact_of_a_book_that_no_engine_has_read_is_missing_when_it_waits_for_long(spoilt: str) -> None:
+    _capture(spoilt, 901, book=3)
+    assert findings_of(spoilt) == {}
+    spoil(spoilt, "update log.events set recorded_at = recorded_at - interval '2 hours' where book = 3")
+    (finding,) = findings_of(spoilt)["facts"]
+    assert (finding.book, finding.expected, finding.found) == (3, 100, 0)
+    assert finding.problem.endswith("no engine has read the facts of its book")
+    spoil(spoilt, "insert into log.tracking values ('engine/3', 1)")
+    assert findings_of(spoilt) == {}, "an engine is on its way"
 
 
 def test_a_fact_that_was_missed_is_posted_when_the_engine_is_set_back(spoilt: str, tmp_path: Path) -> None:

@@ -25,6 +25,10 @@ select 'payment_orders', 1, position, stream_id, topic, 'division by zero', %s f
 """
 
 
+AS = "create or replace view views.trial_balance as"
+REST = "credit_minor, lines, position from views.trial_balance_v1"
+
+
 @pytest.mark.parametrize(
     ("statement", "reference", "problem", "expected", "found"),
     [
@@ -108,6 +112,39 @@ def test_a_build_whose_code_is_gone_is_told(sound: str) -> None:
     spoil(sound, "update views.builds set version = 99 where view = 'holds'")
     (finding,) = findings_of(sound)["views"]
     assert finding.problem == "the code that fills the live build of holds is gone"
+
+
+def test_a_view_without_a_live_build_is_told(sound: str) -> None:
+    """Nothing would keep it up, and its rows stay for readers."""
+    spoil(sound, "delete from views.builds where view = 'holds'")
+    (finding,) = findings_of(sound)["views"]
+    assert finding.problem == "view holds has no live build: nothing keeps up what readers see of it"
+    spoil(sound, "truncate views.builds")
+    assert {finding.reference for finding in findings_of(sound)["views"]} == set(views()), "each shows rows of before"
+
+
+def test_views_that_have_never_run_are_no_finding(spoilt: str) -> None:
+    assert findings_of(spoilt, "views") == {}
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        (f"{AS} select book, currency, address, account_kind, debit_minor + 1 as debit_minor, {REST}", "_minor + 1"),
+        (f"{AS} select * from views.trial_balance_v1 where book = 1", "WHERE (book = 1)"),
+        ("drop view views.trial_balance", None),
+    ],
+)  # fmt: skip
+def test_a_view_that_shows_readers_something_else_is_told(sound: str, statement: str, found: str | None) -> None:
+    """The build itself is right."""
+    spoil(sound, statement)
+    (finding,) = findings_of(sound)["views"]
+    assert (finding.problem, finding.reference) == (
+        "readers of view trial_balance see something else than its live build",
+        "trial_balance",
+    )
+    assert str(finding.expected).endswith('"position" FROM trial_balance_v1;')
+    assert (finding.found is None) if found is None else (found in str(finding.found))
 
 
 def test_views_are_left_out_where_only_a_part_is_verified(sound: str) -> None:
