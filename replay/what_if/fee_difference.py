@@ -16,7 +16,7 @@ from domain.payment_events import Captured
 from domain.splitting import Share
 from projections.view import Fact
 from replay.compare import Cause
-from replay.what_if.changes import EVERYBODY, CommissionRule, checked_bps
+from replay.what_if.changes import EVERYBODY, FAILURES, CommissionRule, checked_bps
 from replay.what_if.reading import CAUSES_KEPT, Told, refused
 
 
@@ -71,7 +71,7 @@ class FeeComparison:
             for share in told.fact.event.shares:
                 try:
                     commission = self._commission(told, share)
-                except Exception as problem:
+                except FAILURES as problem:
                     raise refused(self._who, told, problem) from problem
                 self._note(told, share, commission)
 

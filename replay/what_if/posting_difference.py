@@ -11,7 +11,7 @@ from domain.chart import account_kind
 from domain.posting_rules import PostingDraft, posting_for
 from domain.registry import ALL_EVENTS
 from replay.compare import Cause, merchant_of
-from replay.what_if.changes import PostingRule
+from replay.what_if.changes import FAILURES, PostingRule
 from replay.what_if.reading import CAUSES_KEPT, Told, refused
 
 ENGINE_KINDS = ("wallet", "posting", "claim", "monitor")
@@ -82,7 +82,7 @@ class PostingComparison:
             after = self._rule(event, book)
             old, new = _amounts(before, book), _amounts(after, book)
             _check(new)
-        except Exception as problem:
+        except FAILURES as problem:
             raise refused(self._who, told, problem) from problem
         self._found.facts += 1
         self._found.changed += old != new

@@ -10,6 +10,7 @@ from eventlog.recorded import Recorded
 from projections.view import Fact
 from replay.compare import Cause
 from replay.fill import EventRefused
+from replay.what_if.changes import said
 
 PAGE_EVENTS = 10_000
 CAUSES_KEPT = 50
@@ -54,12 +55,12 @@ def tell(
     return events
 
 
-def refused(who: str, told: Told, problem: Exception) -> EventRefused:
+def refused(who: str, told: Told, problem: BaseException) -> EventRefused:
     """What to raise when somebody's code cannot take an event."""
-    fact, reason = told.fact, str(problem) or type(problem).__name__
+    fact = told.fact
     return EventRefused(
         f"{who} cannot take {told.topic} at position {fact.position}, version {fact.version} of stream"
-        f" {fact.stream_id}: {reason}"
+        f" {fact.stream_id}: {said(problem)}"
     )
 
 

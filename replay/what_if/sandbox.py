@@ -20,6 +20,8 @@ from projections.view import Rows, View
 from replay import tables
 from replay.builds import Build
 from replay.compare import Comparison, compare_here
+from replay.fill import EventRefused
+from replay.what_if.changes import FAILURES, ModuleUnusable, said
 from replay.what_if.reading import Told, refused
 
 PARKED = "select position from views.parked where view = %s and build = %s"
@@ -63,16 +65,32 @@ class Filling:
         for told in page:
             try:
                 view.fold(rows, told.fact)
-            except Exception as problem:
+            except FAILURES as problem:
                 raise refused(f"view {view.name}", told, problem) from problem
         if len(rows) >= SPILL_ROWS:
             self.write()
 
     def write(self) -> None:
-        """Puts the rows into the table."""
-        tables.write(self._connection, self.build, self._rows)
+        """Puts the rows into the table. Raises EventRefused for one that the table cannot take."""
+        try:
+            tables.write(self._connection, self.build, self._rows)
+        except FAILURES as problem:
+            raise self._unwritable(problem) from problem
         self._rows.clear()
         self._spilled = True
+
+    def _unwritable(self, problem: BaseException) -> EventRefused:
+        """Names the first row that cannot be written: they are written together, and the server does not say which."""
+        view = self.build.view
+        which = "rows"
+        for key, row in self._rows.items():
+            try:
+                tables.write(self._connection, self.build, {key: row})
+            except FAILURES as found:
+                which, problem = f"row ({', '.join(map(str, key))})", found
+                break
+        why = f"it has no {problem}" if isinstance(problem, KeyError) else _first_line(problem)
+        return EventRefused(f"view {view.name} of {type(view).__module__} makes {which} that no table can take: {why}")
 
     def _bring(self, page: Sequence[Told]) -> None:
         """Has the rows at hand that the page touches; nothing is in the table before it was first written."""
@@ -86,7 +104,7 @@ class Filling:
         view = self.build.view
         try:
             return view.keys(told.fact)
-        except Exception as problem:
+        except FAILURES as problem:
             raise refused(f"view {view.name}", told, problem) from problem
 
 
@@ -100,7 +118,7 @@ class Pair(NamedTuple):
 
 
 class Sandbox:
-    """A session with pairs of builds."""
+    """A session with pairs of builds. Raises ModuleUnusable for a view whose columns make no table."""
 
     def __init__(self, connection: psycopg.Connection[Any], pairs: Sequence[Pair]) -> None:
         self.connection = connection
@@ -150,13 +168,26 @@ def set_aside(connection: psycopg.Connection[Any], build: Build) -> frozenset[in
     return frozenset(position for (position,) in connection.execute(PARKED, [*build.key]).fetchall())
 
 
+def _first_line(problem: BaseException) -> str:
+    if isinstance(problem, psycopg.Error) and problem.diag.message_primary:
+        return problem.diag.message_primary
+    return said(problem)
+
+
 def _create(connection: psycopg.Connection[Any], build: SandboxBuild) -> None:
     columns = [
         sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in build.view.columns.items()
     ]
     key = sql.SQL("primary key ({})").format(sql.SQL(", ").join(map(sql.Identifier, build.view.key)))
     statement = sql.SQL("create temporary table {} ({})")
-    connection.execute(statement.format(_qualified(build), sql.SQL(", ").join([*columns, key])))
+    try:
+        connection.execute(statement.format(_qualified(build), sql.SQL(", ").join([*columns, key])))
+    except psycopg.Error as problem:
+        view = build.view
+        raise ModuleUnusable(
+            f"--with: view {view.name} of module {type(view).__module__} has columns that make no table:"
+            f" {_first_line(problem)}"
+        ) from problem
 
 
 def _qualified(build: SandboxBuild) -> sql.Identifier:
