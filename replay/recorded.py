@@ -15,6 +15,7 @@ import msgspec
 
 from eventlog.follower import LogReader
 from eventlog.recorded import Recorded
+from replay.unreadable import EventUnreadable
 
 PAGE_EVENTS = 10_000
 
@@ -44,23 +45,32 @@ def record(reader: LogReader, path: Path, *, until: int | None = None, books: Se
     """Writes the log's events up to `until` (else all that is readable), of some books or all; answers how many.
 
     The file is there whole or not at all. Whatever the events say is in it: record histories that were made up, or
-    keep the file where the log may be kept.
+    keep the file where the log may be kept. Raises EventUnreadable for a row that is no JSON, and OSError.
     """
     end = (reader.max_notification_id() or 0) if until is None else until
     unfinished = path.with_name(f"{path.name}.part")
     after, events = 0, 0
-    with unfinished.open("wb") as file:
-        while after < end and (rows := reader.read(after, PAGE_EVENTS, books=books, until=end)):
-            file.writelines(_line(row) for row in rows)
-            after, events = rows[-1].position, events + len(rows)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    try:
+        with unfinished.open("wb") as file:
+            while after < end and (rows := reader.read(after, PAGE_EVENTS, books=books, until=end)):
+                file.writelines(_line(row) for row in rows)
+                after, events = rows[-1].position, events + len(rows)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
     return events
 
 
 def _line(row: Recorded) -> bytes:
-    state = msgspec.Raw(msgspec.json.format(row.state, indent=-1))  # of a hand-written event too: one event, one line
+    try:
+        state = msgspec.Raw(
+            msgspec.json.format(row.state, indent=-1)
+        )  # of a hand-written event too: one event, one line
+    except (msgspec.DecodeError, UnicodeError) as problem:
+        raise EventUnreadable(row, f"is no JSON: {problem}") from problem
     about = (str(row.position), row.book, row.stream_id, row.version, row.topic, row.recorded_at, row.meta)
     return _encode(_Line(*about, state)) + b"\n"
 

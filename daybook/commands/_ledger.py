@@ -25,6 +25,7 @@ from domain.errors import RuleViolation
 from domain.ids import NotAUuid, canonical_uuid
 from ledger.client import EngineUnavailable, LedgerClient
 from ledger.wire import FrameTooLong, PostLine, Reply, Request
+from replay.unreadable import EventUnreadable
 
 Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
 LINE = (str, str, int)
@@ -154,7 +155,7 @@ class Asking:
 
 @contextlib.contextmanager
 def asking(name: str, roles: Sequence[str] = ("engine",)) -> Iterator[Asking]:
-    """What a command of the group `name` works with; a rule that says no ends it with 1."""
+    """What a command of the group `name` works with; a rule that says no, or a damaged row, ends it with 1."""
     settings = read_settings()
     configure_logging(settings.log_level, name)
     try:
@@ -164,6 +165,8 @@ def asking(name: str, roles: Sequence[str] = ("engine",)) -> Iterator[Asking]:
         refuse(f"{violation.code}: {violation.message}")
     except ProblemError as problem:
         refuse(f"{problem.code}: {problem.detail}")
+    except EventUnreadable as damaged:
+        refuse(str(damaged))
 
 
 def refuse(problem: str) -> NoReturn:

@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from daybook.commands import read_settings
-from daybook.commands._ledger import json_option
+from daybook.commands._ledger import json_option, refuse
 from daybook.commands._moments import AsOf, as_of_help, position_of
 from daybook.logs import configure_logging
 from daybook.session import session
 from projections.queries import MomentNotReached
 from replay.recorded import record
+from replay.unreadable import EventUnreadable
 
 
 @click.command("record")
@@ -39,4 +40,6 @@ def command(file: Path, until: int | datetime | None, as_json: bool) -> None:
                 raise click.UsageError(f"FILE: {problem}") from None
     except MomentNotReached as wrong:
         raise click.UsageError(str(wrong)) from None
+    except EventUnreadable as damaged:
+        refuse(str(damaged))
     click.echo(json.dumps({"file": str(file), "events": events}) if as_json else f"{events:,} events in {file}")

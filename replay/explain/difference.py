@@ -14,6 +14,7 @@ from domain.ids import stream_id
 from domain.payment_order import PaymentOrder
 from replay.explain.history import History
 from replay.explain.told import Source, source
+from replay.unreadable import folded
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -75,7 +76,8 @@ class DifferenceExplanation(msgspec.Struct, frozen=True):
 
 
 def explain_difference(history: History, order_id: str) -> DifferenceExplanation | None:
-    """The difference of an order as of the history's position; None when there was no such order."""
+    """The difference of an order as of the history's position; None when there was no such order. Raises
+    EventUnreadable."""
     stream = stream_id(history.book, "payment-order", order_id)
     told = history.stream(stream)
     if not told or not isinstance(told[0].event, PaymentOrder.Created):
@@ -84,7 +86,7 @@ def explain_difference(history: History, order_id: str) -> DifferenceExplanation
     taken: list[Taken] = []
     returned: list[Returned] = []
     for one in told:
-        order = one.event.mutate(order) or order
+        order = folded(order, one.row, one.event)
         if _took_money(one.event):
             taken.append(_taken(one.event, order, source(one)))
         elif isinstance(one.event, PaymentReturned):

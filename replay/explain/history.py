@@ -11,6 +11,7 @@ from eventlog.mapper import LogMapper
 from eventlog.recorded import Recorded
 from projections.queries.reading import Reader
 from replay.explain.told import Told
+from replay.unreadable import read
 
 NUMBERS = (WalletAccount.Posted.TOPIC, WalletAccount.Held.TOPIC)
 _ROWS = """
@@ -29,7 +30,10 @@ select count(*) as entries from log.events
 
 
 class History:
-    """The log of one book as it was at a position, for one explanation."""
+    """The log of one book as it was at a position, for one explanation.
+
+    What it is asked for raises EventUnreadable where a row of it is damaged.
+    """
 
     def __init__(self, reader: Reader, mapper: LogMapper, book: int, as_of: int) -> None:
         """`reader` runs questions on connections of the caller's pool."""
@@ -64,4 +68,4 @@ class History:
     def _told(self, query: str, **parameters: Any) -> list[Told]:
         parameters |= {"book": self.book, "as_of": self.as_of}
         rows = [Recorded(**row) for row in self._reader.rows(query, parameters, shown=False)]
-        return [Told(row, self._mapper.decode(row)) for row in rows]
+        return [Told(row, read(self._mapper.decode, row)) for row in rows]

@@ -20,6 +20,7 @@ from domain.posting import Posting
 from replay.explain.history import History
 from replay.explain.rounding import ShareTold, shares_told
 from replay.explain.told import PostingTold, Source, Told, posting_told, source
+from replay.unreadable import folded
 
 COUNTERS = ("authorized_minor", "captured_minor", "returned_minor", "released_minor", "held_minor", "cost_minor")
 """What an order counts, in minor units; `held` is what stands authorised, `released` what was given back of it,
@@ -59,7 +60,7 @@ class OrderExplanation(msgspec.Struct, frozen=True):
 
 
 def explain_order(history: History, order_id: str) -> OrderExplanation | None:
-    """The order as of the history's position; None when there was no such order."""
+    """The order as of the history's position; None when there was no such order. Raises EventUnreadable."""
     stream = stream_id(history.book, "payment-order", order_id)
     told = history.stream(stream)
     if not told or not isinstance(told[0].event, PaymentOrder.Created):
@@ -80,7 +81,7 @@ def _explained(as_of: int, told: Sequence[Told], postings: Mapping[int, Told]) -
     steps: list[OrderStep] = []
     before = dict.fromkeys(COUNTERS, 0)
     for one in told:
-        order = one.event.mutate(order) or order
+        order = folded(order, one.row, one.event)
         after = {name: getattr(order, name) for name in COUNTERS}
         posting = postings.get(one.row.version)
         steps.append(

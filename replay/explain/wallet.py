@@ -84,7 +84,7 @@ class WalletExplanation(msgspec.Struct, frozen=True):
 def explain_wallet(history: History, wallet_id: UUID, limit: int = ENTRIES_SHOWN) -> WalletExplanation | None:
     """The wallet as of the history's position with its newest entries; None when there was no such wallet.
 
-    Raises EntriesDoNotClose.
+    Raises EntriesDoNotClose and EventUnreadable.
     """
     changes = history.other_changes(wallet_id)
     if not changes or not isinstance(changes[0].event, WalletAccount.Opened):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from daybook.running import running
@@ -16,6 +17,11 @@ from tests.e2e.test_ledger_commands import Shell
 
 ORDER = str(UUID(int=7))
 SELLER = str(UUID(int=8))
+DAMAGE = """
+update log.events set state = convert_to(
+    coalesce(%(state)s, replace(convert_from(state, 'utf8'), '"attempt":', '"attempt": 7')), 'utf8')
+ where topic = %(topic)s returning position
+"""
 
 
 @pytest.fixture
@@ -94,6 +100,9 @@ def test_what_is_asked_wrongly_is_named(shell: Shell) -> None:
         (("wallet", nothing, "--as-of", str(2**62)), 1, "--as-of: the log has come to position"),
         (("wallet", nothing, "--as-of", "2999-01-01T00:00:00Z"), 1, "--as-of: 2999"),
         (("wallet", nothing, "--as-of", "soon"), 2, "--as-of"),
+        (("wallet", nothing, "--as-of", str(2**63 - 1)), 1, "--as-of: the log has come to position"),
+        (("wallet", nothing, "--as-of", "9" * 26), 2, f"'--as-of': positions end at {2**63 - 1}"),
+        (("wallet", nothing, "--as-of", "9" * 5_000), 2, "'--as-of': positions end at"),
         (("wallet", nothing, "--limit", "0"), 2, "--limit"),
         (("order", nothing), 1, f"ORDER_ID: there is no payment order {nothing} in book 1"),
         (("order", "seven"), 2, "ORDER_ID"),
@@ -102,3 +111,31 @@ def test_what_is_asked_wrongly_is_named(shell: Shell) -> None:
         assert named in shell.run("explain", *arguments, status=status)
     assert "there is no payment order" in shell.run("explain", "order", ORDER, book=2, status=1)
     assert json.loads(shell.run("explain", "order", ORDER, "--json"))["order_id"] == ORDER
+
+
+@pytest.mark.parametrize(
+    ("topic", "state", "words"),
+    [
+        ("payment-order.attempt-started.v1", "{", "cannot be read: Input data was truncated"),
+        ("payment-order.created.v1", '{"amount_minor": 1}', "cannot be read: Object missing required field"),
+        ("payment-order.captured.v1", None, "cannot be what came next: "),
+    ],
+)
+def test_a_damaged_row_is_named_with_what_to_do(
+    shell: Shell, database_url: str, topic: str, state: str | None, words: str
+) -> None:
+    """The last one can be read and is of an attempt that there is none of."""
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        (position,) = owner.execute(DAMAGE, {"topic": topic, "state": state}).fetchall()[0]
+    for what in ("order", "difference"):
+        told = shell.run("explain", what, ORDER, status=1)
+        assert f"refused: {topic} at position {position}, " in told
+        assert words in told
+        assert "restore them from a backup" in told
+
+
+def test_a_damaged_entry_of_a_wallet_is_named(shell: Shell, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute(DAMAGE, {"topic": "wallet.opened.v1", "state": "{"})
+    told = shell.run("explain", "wallet", "wallet:alice", "--currency", "EUR", status=1)
+    assert "refused: wallet.opened.v1 at position " in told
