@@ -12,6 +12,8 @@ from daybook.commands._ledger import Moment
 from daybook.session import EXIT_UNREACHABLE, Session
 from projections.queries import Queries
 
+POSITION_MAX = 2**63 - 1
+"""The greatest that the database has a type for."""
 SETTLED_TIMEOUT_S = 20.0
 as_of_help = "As of a position of the log, or of a time that has passed."
 
@@ -25,7 +27,12 @@ class AsOf(click.ParamType[int | datetime]):
         """Read digits as a position, all else as a moment."""
         if isinstance(value, int):
             return value
-        return int(value) if str(value).isdecimal() else Moment().convert(value, param, ctx)
+        if not str(value).isdecimal():
+            return Moment().convert(value, param, ctx)
+        digits = str(value).lstrip("0") or "0"
+        if len(digits) > len(str(POSITION_MAX)) or int(digits) > POSITION_MAX:
+            self.fail(f"positions end at {POSITION_MAX}", param, ctx)
+        return int(digits)
 
 
 as_of_option = click.option("--as-of", type=AsOf(), help=as_of_help)

@@ -13,6 +13,7 @@ from rich.console import Console
 from daybook.commands import read_settings
 from daybook.commands._ledger import json_option
 from daybook.commands._moments import AsOf, as_of_help, position_of
+from daybook.commands._reports import html_option, write_page
 from daybook.logs import configure_logging
 from daybook.session import EXIT_FINDING, session
 from projections.queries import MomentNotReached
@@ -29,9 +30,7 @@ WIDTH = 160
 @click.option("--with", "module", required=True, metavar="MODULE", help="A Python module on PYTHONPATH.")
 @click.option("--view", metavar="NAME", help="Of the module, only this view.")
 @click.option("--until", type=AsOf(), help=as_of_help)
-@click.option(
-    "--html", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write a page to be mailed."
-)
+@html_option
 @json_option
 def command(module: str, view: str | None, until: int | datetime | None, html: Path | None, as_json: bool) -> None:
     """Tell what would be otherwise under a changed view, posting rule or fee table; nothing is changed.
@@ -56,7 +55,7 @@ def command(module: str, view: str | None, until: int | datetime | None, html: P
 
 def _print(answer: Answer, html: Path | None, as_json: bool) -> None:
     if html is not None:
-        html.write_text(told.page(answer), encoding="utf-8")
+        write_page(html, told.page(answer))
     if as_json:
         click.echo(json.dumps(told.facts(answer)))
     else:

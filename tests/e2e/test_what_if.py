@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from daybook.settings import Settings
@@ -55,9 +56,42 @@ def test_what_cannot_be_asked_is_named(shell: Shell, last: int, tmp_path: Path) 
         (("--with", "not_there_at_all"), "No module named"),
         (("--with", "failing_fees", "--view", "balances"), "has no view 'balances'"),
         (("--with", "failing_fees", "--until", str(last + 2**50)), "--until: the log has come to position"),
+        (
+            ("--with", "failing_fees", "--html", str(tmp_path / "no" / "page.html")),
+            f"there is no folder {tmp_path / 'no'}",
+        ),
+        (("--with", "failing_fees", "--until", "9" * 26), "'--until': positions end at"),
         ((), "--with"),
     ):
         assert named in shell.run("replay", "what-if", *arguments, status=2)
+
+
+def test_a_module_that_ends_the_program_does_not_end_as_if_all_were_well(
+    shell: Shell, last: int, tmp_path: Path
+) -> None:
+    (tmp_path / "ending_at_once.py").write_text("import sys\nsys.exit()\n", encoding="utf-8")
+    assert "it ends the program" in shell.run("replay", "what-if", "--with", "ending_at_once", status=2)
+    (tmp_path / "ending_later.py").write_text("def commission_bps(event, book):\n    exit()\n", encoding="utf-8")
+    assert "it ends the program" in shell.run("replay", "what-if", "--with", "ending_later", status=1)
+
+
+def test_a_page_that_cannot_be_written_after_all_is_said(shell: Shell, last: int, tmp_path: Path) -> None:
+    """As when the disk has filled up meanwhile."""
+    (tmp_path / "no_fee.py").write_text('FEES = {"*": 0}\n', encoding="utf-8")
+    assert "cannot write /dev/full: No space left" in shell.run(
+        "replay", "what-if", "--with", "no_fee", "--html", "/dev/full", status=1
+    )
+
+
+def test_a_row_that_is_no_json_is_named_and_no_half_a_history_is_left(
+    shell: Shell, last: int, database_url: str, tmp_path: Path
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("update log.events set state = '{' where position = %s", [last])
+    told = shell.run("replay", "record", str(tmp_path / "history.jsonl"), status=1)
+    assert f" at position {last}, " in told
+    assert "is no JSON: Input data was truncated; `daybook verify` names" in told
+    assert list(tmp_path.glob("history*")) == []
 
 
 def test_a_history_is_recorded_for_tests_and_none_is_overwritten(shell: Shell, last: int, tmp_path: Path) -> None:
