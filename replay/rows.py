@@ -27,7 +27,8 @@ class ValueUnreadable(RuleViolation):
 def rows(
     reader: Reader, view: View, book: int, where: Mapping[str, str], limit: int, as_of: int | None = None
 ) -> list[Row]:
-    """Rows of one book in the order of the key, at most `limit`; `where` holds what columns must be equal to, as text.
+    """Rows of a book in the order of the key, at most `limit`: of `book`, unless `where` names another; of a view that
+    knows no books, of all. `where` holds what columns must be equal to, as text.
 
     Raises ColumnUnknown, ValueUnreadable and PastUnderWay.
     """
@@ -48,6 +49,17 @@ def rows(
         sql.Literal(limit),
     )
     try:
-        return reader.rows(query.as_string(), None, prepare=False, then=at(as_of, book, view.name))
+        then = at(as_of, _book_asked_for(view, book, where), view.name)
+        return reader.rows(query.as_string(), None, prepare=False, then=then)
     except psycopg.DataError as wrong:
         raise ValueUnreadable(f"view {view.name}: {wrong.diag.message_primary}", "where") from None
+
+
+def _book_asked_for(view: View, book: int, where: Mapping[str, str]) -> int | None:
+    """Whose events are needed to know the rows of then; None for all books', as where the text says none."""
+    if "book" not in view.columns:
+        return None
+    named = where.get("book")
+    if named is None:
+        return book
+    return int(named) if named.isdecimal() and len(named) < len(str(2**31)) else None

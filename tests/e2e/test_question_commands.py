@@ -121,6 +121,11 @@ def test_the_rows_of_any_view_are_printed_now_and_as_of_then(books: Shell) -> No
         (("nothing",), 2, "nothing"),
         (("balances", "--where", "colour=red"), 1, "column_unknown: colour: view balances has no such column"),
         (("balances", "--where", "wallet_id=x"), 1, "value_unreadable: view balances: invalid input syntax"),
+        (
+            ("balances", "--where", "book=two", "--as-of", "1"),
+            1,
+            "value_unreadable: view balances: invalid input syntax",
+        ),
         (("balances", "--as-of", "2999-01-01T00:00:00Z"), 1, "--as-of: "),
     ):
         assert says in books.run(*rows, *wrong, status=status)
