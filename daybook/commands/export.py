@@ -21,6 +21,7 @@ from daybook.logs import configure_logging
 from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, session
 from daybook.settings import Settings
 from projections.queries import MomentNotReached
+from replay.unreadable import EventUnreadable
 
 if TYPE_CHECKING:
     from replay.archive.beancount import BeancountExport
@@ -124,7 +125,7 @@ def beancount(file: Path, book: int | None, as_of: int | datetime | None, as_jso
             ledger = BeancountExport(opened.recorder, opened.log.log_mapper.decode, settings.book, until)
             with _written(file) as out:
                 out.writelines(ledger.directives())
-        except MomentNotReached as problem:
+        except (MomentNotReached, EventUnreadable) as problem:
             refuse(str(problem))
         except OSError as problem:
             _give_up(f"cannot write {file}: {problem.strerror}; a file that was there before is unchanged")

@@ -19,6 +19,7 @@ from domain.money import EXPONENTS
 from domain.posting import Posting
 from domain.wallet import WalletAccount
 from replay.archive.beancount_names import account_name
+from replay.unreadable import read
 
 if TYPE_CHECKING:
     from eventlog.follower import LogReader
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 PAGE: Final = 5_000
 POSTINGS: Final = (Posting.Recorded.TOPIC,)
-MOVEMENTS: Final = (WalletAccount.Opened.TOPIC, WalletAccount.Posted.TOPIC, *POSTINGS)
+STANDING: Final = (WalletAccount.Closed.TOPIC, WalletAccount.Reopened.TOPIC)
+MOVEMENTS: Final = (WalletAccount.Opened.TOPIC, WalletAccount.Posted.TOPIC, *STANDING, *POSTINGS)
 
 
 class PositionNotReached(Exception):
@@ -34,13 +36,25 @@ class PositionNotReached(Exception):
 
 
 class _Account(msgspec.Struct):
-    """What there is to say about an address: its balances are signed minor units by currency, + for a debit."""
+    """What there is to say about an address: its balances are signed minor units by currency, + for a debit.
+
+    `moved` is the last day on which something moved; `closed` is when which currencies of it were closed.
+    """
 
     address: str
     name: str
     kind: str
     opened: date
+    moved: date
     balances: dict[str, int]
+    closed: dict[str, date]
+
+    @property
+    def over(self) -> date | None:
+        """The day on which it can be closed: when all of its wallets are, and nothing moves after it."""
+        if self.closed.keys() != self.balances.keys():
+            return None
+        return max(*self.closed.values(), _day_after(self.moved))
 
 
 class BeancountExport:
@@ -51,7 +65,7 @@ class BeancountExport:
     """
 
     def __init__(self, log: LogReader, decode: Callable[[Recorded], Any], book: int, until: int | None = None) -> None:
-        """Raises PositionNotReached."""
+        """Raises PositionNotReached, and EventUnreadable for a damaged row, as `directives` does."""
         self._log, self._decode, self._book = log, decode, book
         end = log.max_notification_id() or 0
         if until is not None and until > end:
@@ -86,12 +100,9 @@ class BeancountExport:
                 self.postings += 1
                 yield self._transaction(row, event)
         yield "\n"
-        closing = self._last + timedelta(days=1)
+        closing = _day_after(self._last)
         for account in accounts:
-            for currency, amount_minor in sorted(account.balances.items()):
-                # Without `~ 0` Beancount lets a balance be wrong by one minor unit.
-                amount = shown(amount_minor, currency)
-                yield f"{closing} balance {account.name}  {amount} ~ 0 {currency}\n"
+            yield from _ended(account, closing)
 
     def _look_ahead(self) -> None:
         for row, event in self._events(MOVEMENTS, self.until):
@@ -112,6 +123,12 @@ class BeancountExport:
             account, currency = self._wallets[row.stream_id]
             account.balances[currency] = event.posted_after
             self._count(event.posting_id, -1)
+        elif isinstance(event, WalletAccount.Closed):
+            account, currency = self._wallets[row.stream_id]
+            account.closed[currency] = _day(event.timestamp)
+        elif isinstance(event, WalletAccount.Reopened):
+            account, currency = self._wallets[row.stream_id]
+            account.closed.pop(currency, None)
         else:
             day = _day(event.effective_at)
             for line in event.lines:
@@ -123,8 +140,8 @@ class BeancountExport:
         account = self._accounts.get(address)
         if account is None:
             kind = account_kind(address)
-            account = self._accounts[address] = _Account(address, account_name(address, kind), kind, day, {})
-        account.opened = min(account.opened, day)
+            account = self._accounts[address] = _Account(address, account_name(address, kind), kind, day, day, {}, {})
+        account.opened, account.moved = min(account.opened, day), max(account.moved, day)
         account.balances.setdefault(currency, 0)
         self._wallets[wallet_id] = account, currency
         self._extend(day)
@@ -156,7 +173,7 @@ class BeancountExport:
     def _events(self, topics: tuple[str, ...], until: int | None, after: int = 0) -> Iterator[tuple[Recorded, Any]]:
         while rows := self._log.read(after, PAGE, topics=topics, books=[self._book], until=until):
             for row in rows:
-                yield row, self._decode(row)
+                yield row, read(self._decode, row)
             after = rows[-1].position
 
 
@@ -174,10 +191,28 @@ def _open(account: _Account) -> str:
     return f"{account.opened} open {account.name} {currencies}\n{notes}"
 
 
+def _ended(account: _Account, closing: date) -> Iterator[str]:
+    """What it holds at its end, and that it is closed, where it is. Beancount asserts what was there before a day."""
+    over = account.over
+    day = closing if over is None else over
+    if account.moved == date.max:
+        yield f"; {account.name}: nothing is asserted, since something moves on the last day there is\n"
+    else:
+        for currency, amount_minor in sorted(account.balances.items()):
+            # Without `~ 0` Beancount lets a balance be wrong by one minor unit.
+            yield f"{day} balance {account.name}  {shown(amount_minor, currency)} ~ 0 {currency}\n"
+    if over is not None:
+        yield f"{over} close {account.name}\n"
+
+
 def _text(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     # A line break would be allowed, and would hide what follows it from a reader.
     return f'"{escaped}"'.replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _day_after(day: date) -> date:
+    return day if day == date.max else day + timedelta(days=1)
 
 
 def _day(moment: datetime) -> date:

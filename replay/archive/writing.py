@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -76,8 +77,9 @@ class ArchiveExport:
         takes no more; the archive is then what its last manifest says, and another export goes on from there."""
         try:
             with _held(self._directory):
-                before = self._manifest = self._begun()
                 end = self._log.max_notification_id() or 0
+                self._check_reached(end)
+                before = self._manifest = self._begun()
                 self._write(end if self._until is None else min(self._until, end), progress)
         except OSError as problem:
             raise ArchiveNotWritten(self._not_written(problem)) from problem
@@ -107,6 +109,8 @@ class ArchiveExport:
         check_same_log(manifest, self._log, directory)
         for file in manifest.files:
             _check_size(directory / file.path, file.bytes)
+        if manifest.files:
+            _check_content(directory / manifest.files[-1].path, manifest.files[-1].sha256)
         for path in list(strangers(directory, manifest)):
             if first_of(path) <= manifest.through:
                 raise ArchiveDamaged(path, "holds rows of the archive and is not in its manifest")
@@ -114,6 +118,12 @@ class ArchiveExport:
         for path in list(directory.glob(UNFINISHED)):
             path.unlink()
         return manifest
+
+    def _check_reached(self, end: int) -> None:
+        """An archive that begins ahead of the log would lack what comes until then, and say that it has it."""
+        if self._after is not None and self._after > end:
+            message = f"the log has come to position {end}: there is nothing after {self._after} yet to be archived"
+            raise ArchiveDiffers(message)
 
     def _check_goes_on(self, manifest: Manifest) -> None:
         if manifest.book != self._book:
@@ -208,3 +218,11 @@ def _check_size(path: Path, size: int) -> None:
         raise ArchiveDamaged(path, "is missing") from None
     if found != size:
         raise ArchiveDamaged(path, f"has {found} bytes and not the {size} of the manifest")
+
+
+def _check_content(path: Path, sha256: str) -> None:
+    """Of the newest file, which the export goes on from; `daybook export verify` reads all of them."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise ArchiveDamaged(path, "does not have the sha256 of the manifest")

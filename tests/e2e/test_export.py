@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from beancount import loader
 from beancount.core import data
@@ -83,6 +84,8 @@ def test_the_log_goes_out_as_parquet_again_and_again_and_damage_is_told(copy: Ex
             assert rows(archive) == whole
     assert copy.facts("verify", str(directory))["damaged"] == 0
     assert "another directory" in copy.said("parquet", str(directory), "--book", "1", status=1)
+    ahead = copy.said("parquet", str(tmp_path / "ahead"), "--since-position", str(2**62), status=1)
+    assert f"the log has come to position {whole[-1].position}" in ahead
     damaged = next(directory.glob("*/*.parquet"))
     damaged.write_bytes(damaged.read_bytes()[:-10])
     assert f"{damaged} has" in copy.said("verify", str(directory), status=1)
@@ -100,8 +103,14 @@ def test_a_book_goes_out_for_beancount_to_a_file_or_to_standard_output(copy: Exp
     assert copy.said("beancount", "-", "--as-of", str(end)) == file.read_text(encoding="utf-8")
     assert "7 JPY" in copy.said("beancount", "-", "--as-of", str(end), "--book", "2")
     before = file.read_bytes()
+    assert "positions end at" in copy.said("beancount", str(file), "--as-of", "9" * 26, status=2)
     assert f"the log has come to position {end}" in copy.said("beancount", str(file), "--as-of", str(end + 1), status=1)
     assert "cannot write" in copy.said("beancount", str(tmp_path / "no" / "file"), "--as-of", str(end), status=1)
+    with psycopg.connect(copy.database_url, autocommit=True) as owner:
+        owner.execute("update log.events set state = '{' where position = (select min(position) from log.events)")
+    assert "refused: posting.recorded.v1 at position" in copy.said(
+        "beancount", str(file), "--as-of", str(end), status=1
+    )
     assert (file.read_bytes(), sorted(path.name for path in tmp_path.glob("*.part"))) == (before, [])
 
 

@@ -20,7 +20,9 @@ from domain.money import EXPONENTS
 from domain.wallet import WalletAccount
 from replay.archive.beancount import BeancountExport, PositionNotReached, shown
 from replay.archive.beancount_names import account_name, address_of
+from replay.unreadable import EventUnreadable
 from tests.projections.ledger import BEGIN, Ledger
+from tests.replay.checks.verifying import spoil
 
 LEGAL = re.compile(r"(Assets|Liabilities|Equity|Income|Expenses)(:[A-Z0-9][A-Za-z0-9-]*)+", re.ASCII)
 SEGMENTS = st.text("abdeux09._-", min_size=1, max_size=8)
@@ -146,6 +148,69 @@ def test_a_position_that_is_not_reached_is_refused(ledger: Ledger) -> None:
     a_book(ledger)
     with pytest.raises(PositionNotReached, match="ends at position"):
         export(ledger, ledger.recorder.max_notification_id() + 1)
+
+
+def test_what_is_closed_is_closed_for_beancount_when_nothing_moves_on_it_any_more(ledger: Ledger) -> None:
+    """Of an address with several currencies all must be; one that was opened again is not."""
+    for amount, days in ((100, 0), (-100, 40)):
+        source, target = ("bank:main:cash", "wallet:a") if amount > 0 else ("wallet:a", "bank:main:cash")
+        for currency in ("EUR", "JPY"):
+            ledger.post(1, source, target, abs(amount), BEGIN + timedelta(days=days), currency)
+    _closed(ledger, "wallet:a", "EUR", days=50)
+    assert _closings(checked(ledger)[0]) == {}
+    _closed(ledger, "wallet:a", "JPY", days=30)
+    _closed(ledger, "wallet:b", "EUR", days=1)
+    entries, errors = checked(ledger)
+    assert errors == []
+    assert _closings(entries) == {
+        "wallet:a": (BEGIN + timedelta(days=50)).date(),
+        "wallet:b": (BEGIN + timedelta(days=1)).date(),
+    }
+    before = ledger.recorder.max_notification_id()
+    wallet = ledger.wallet(1, "wallet:a", "JPY")
+    wallet.reopen(reason="asked for", at=BEGIN)
+    ledger.log.save(wallet, book=1)
+    assert set(_closings(checked(ledger)[0])) == {"wallet:b"}
+    assert set(_closings(checked(ledger, before)[0])) == {"wallet:a", "wallet:b"}
+
+
+def _closed(ledger: Ledger, address: str, currency: str, days: int) -> None:
+    wallet = ledger.wallet(1, address, currency)
+    wallet.close(reason="gone", at=BEGIN + timedelta(days=days))
+    ledger.log.save(wallet, book=1)
+
+
+def _closings(entries: list[Any]) -> dict[str, date]:
+    return {address_of(entry.account): entry.date for entry in entries if isinstance(entry, data.Close)}
+
+
+def test_an_account_that_closes_before_a_posting_takes_effect_stays_open_until_then(ledger: Ledger) -> None:
+    ledger.post(1, "bank:main:cash", "wallet:a", 100, BEGIN)
+    ledger.post(1, "wallet:a", "bank:main:cash", 100, BEGIN + timedelta(days=9))
+    _closed(ledger, "wallet:a", "EUR", days=1)
+    entries, errors = checked(ledger)
+    assert errors == []
+    assert _closings(entries) == {"wallet:a": (BEGIN + timedelta(days=10)).date()}
+
+
+def test_on_the_last_day_there_is_nothing_is_asserted_of_what_moves_on_it(ledger: Ledger) -> None:
+    for there, back in (("bank:main:cash", "wallet:a"), ("wallet:a", "bank:main:cash")):
+        ledger.post(1, there, back, 100, datetime(9999, 12, 31, 23, tzinfo=UTC))
+    ledger.post(1, "psp:acme:in_transit", "wallet:b", 5, BEGIN)
+    _closed(ledger, "wallet:a", "EUR", days=0)
+    entries, errors = checked(ledger)
+    assert errors == []
+    asserted = {address_of(entry.account): entry.date for entry in entries if isinstance(entry, data.Balance)}
+    assert asserted == dict.fromkeys(("psp:acme:in_transit", "wallet:b"), date.max)
+    assert _closings(entries) == {"wallet:a": date.max}
+
+
+def test_a_damaged_row_is_named_by_its_position(ledger: Ledger) -> None:
+    a_book(ledger)
+    row = ledger.recorder.read(0, 100, topics=["posting.recorded.v1"], books=[1])[-1]
+    spoil(ledger.url, "update log.events set state = '{' where position = %s", row.position)
+    with pytest.raises(EventUnreadable, match=rf"posting\.recorded\.v1 at position {row.position}, .* cannot be read"):
+        export(ledger)
 
 
 def test_beancount_notices_a_wallet_that_is_wrong_by_one_minor_unit(ledger: Ledger) -> None:

@@ -146,6 +146,14 @@ def test_the_manifest_of_a_later_format_asks_for_a_newer_program(tmp_path: Path)
         ArchiveReader(tmp_path)
 
 
+def test_an_export_does_not_go_on_from_a_file_that_was_changed(whole: tuple[MemoryRecorder, Path], copy: Path) -> None:
+    """Of the others only the size is looked at: `damages` reads them all."""
+    path = copy / load(copy).files[-1].path
+    flip_a_bit(path)
+    with pytest.raises(ArchiveDamaged, match="sha256 of the manifest: put it back"):
+        ArchiveExport(whole[0], copy).run()
+
+
 @pytest.mark.parametrize("damage", [cut_in_half, Path.unlink], ids=lambda one: one.__name__)
 def test_an_export_does_not_go_on_with_a_file_that_lacks_a_part(
     whole: tuple[MemoryRecorder, Path], copy: Path, damage: Callable[[Path], Any]

@@ -94,6 +94,14 @@ def test_what_would_not_join_an_archive_is_refused(tmp_path: Path, book: int | N
     assert ArchiveExport(log, tmp_path, book=1, after=100).run().through == 150
 
 
+def test_an_archive_does_not_begin_where_the_log_has_not_come_to(tmp_path: Path) -> None:
+    log = a_log(100)
+    with pytest.raises(ArchiveDiffers, match="the log has come to position 100: there is nothing after 101"):
+        ArchiveExport(log, tmp_path, after=101).run()
+    assert not list(tmp_path.iterdir())
+    assert ArchiveExport(log, tmp_path, after=100).run().rows == 0
+
+
 def test_the_archive_of_another_log_is_not_gone_on_with(tmp_path: Path) -> None:
     ArchiveExport(a_log(200), tmp_path).run()
     other = MemoryRecorder(Clock(1, timedelta(minutes=1)))
