@@ -1,5 +1,5 @@
-"""What `orders` holds the evidence to that comes after an attempt was decided: money that went back, and declines that
-were asked about once more. What such an event must say follows from the order as it stood before the event."""
+"""What `orders` holds events to that come after an attempt was decided: funds released, money that went back, declines
+that were asked about once more. What such an event must say follows from the order as it stood before the event."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import islice
 
 from domain.attempts import Capture
 from domain.evidence_events import DeclineConfirmed, PaymentReturned
+from domain.payment_events import FundsReleased
 from domain.payment_order import PaymentOrder
 from domain.splitting import divide
 from replay.checks.check import Finding, Seen, finding
@@ -20,8 +21,23 @@ def contradictions(seen: Seen, order: PaymentOrder | None) -> Iterator[Finding]:
         return
     if isinstance(event, PaymentReturned):
         yield from islice(_returned(seen, order), 1)
+    elif isinstance(event, FundsReleased):
+        yield from _released(seen, order.captures.get(event.capture_id))
     elif isinstance(event, DeclineConfirmed) and order.attempt(event.attempt).recheck_at is None:
         yield finding(seen, f"attempt {event.attempt} has no decline that the rail was to be asked about once more")
+
+
+def _released(seen: Seen, capture: Capture | None) -> Iterator[Finding]:
+    """Each release is posted: a second one, or one of money that is gone, pays sellers what they were not owed."""
+    owed = sum(share.net_minor for share in seen.event.shares)
+    if capture is None or not capture.taken:
+        yield finding(seen, "funds are released of a capture that was never taken", expected=0, found=owed)
+    elif capture.funds_released:
+        yield finding(seen, f"funds of capture {capture.capture_id} were released before", expected=0, found=owed)
+    elif capture.state == "returned":
+        yield finding(
+            seen, f"funds of capture {capture.capture_id} are released that went back", expected=0, found=owed
+        )
 
 
 def _returned(seen: Seen, order: PaymentOrder) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from replay.builds import Build
 from replay.digest import digest
 
 LIVE = "select view from views.builds where state = 'live' order by view"
-ANY_BUILDS = "select exists (select from views.builds)"
+STARTED = "select exists (select from views.builds where made_at < clock_timestamp() - interval '1 minute')"
 ROWS = "select exists (select from {})"
 RELATION = "select to_regclass(%s) is not null"
 DEFINITION = "select pg_get_viewdef(to_regclass(%s))"
@@ -73,12 +73,12 @@ def _live(connection: psycopg.Connection[Any], view: str) -> LiveBuild:
 
 def _without_build(connection: psycopg.Connection[Any], names: Iterable[str]) -> Iterator[LiveBuild]:
     """Views that nothing keeps up though readers see them. Before the views have run for the first time none has a
-    build, and none has a row."""
-    any_builds = _value(connection, ANY_BUILDS)
+    build, and none has a row; they get their builds one after the other then."""
+    started = _value(connection, STARTED)
     for name in sorted(names):
         if not _value(connection, RELATION, [f"views.{name}"]):
             continue
-        if any_builds or _value(connection, sql.SQL(ROWS).format(sql.Identifier("views", name))):
+        if started or _value(connection, sql.SQL(ROWS).format(sql.Identifier("views", name))):
             yield LiveBuild(name, None, lost=f"view {name} has no live build: nothing keeps up what readers see of it")
 
 

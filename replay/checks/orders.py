@@ -29,7 +29,7 @@ class Orders(PlainCheck):
     name: ClassVar[str] = "orders"
     meaning: ClassVar[str] = (
         "the events of each payment order fold without error, as its state machine allows; nothing is captured beyond "
-        "what was authorised, each capture is shared out to the last unit, and what goes back is what was taken, once"
+        "what was authorised, each capture is shared out to the last unit, released once, and goes back once at most"
     )
     advice: ClassVar[str] = (
         "read the order with `daybook explain order`; what a rail took beyond its order belongs into suspense, by an "

@@ -74,6 +74,8 @@ class Filling:
         """Puts the rows into the table. Raises EventRefused for one that the table cannot take."""
         try:
             tables.write(self._connection, self.build, self._rows)
+        except psycopg.OperationalError:  # the server is away or full, which no row is to blame for
+            raise
         except FAILURES as problem:
             raise self._unwritable(problem) from problem
         self._rows.clear()
@@ -182,12 +184,14 @@ def _create(connection: psycopg.Connection[Any], build: SandboxBuild) -> None:
     statement = sql.SQL("create temporary table {} ({})")
     try:
         connection.execute(statement.format(_qualified(build), sql.SQL(", ").join([*columns, key])))
+    except psycopg.OperationalError:
+        raise
     except psycopg.Error as problem:
         view = build.view
         raise ModuleUnusable(
             f"--with: view {view.name} of module {type(view).__module__} has columns that make no table:"
             f" {_first_line(problem)}"
-        ) from problem
+        ) from None
 
 
 def _qualified(build: SandboxBuild) -> sql.Identifier:

@@ -9,7 +9,7 @@ import msgspec
 
 from domain.splitting import Share, Split, divide
 from tests.replay.checks import history
-from tests.replay.checks.history import CONFIRMED, HELD, PAID, RETURNED, order_stream
+from tests.replay.checks.history import CONFIRMED, HELD, LATE, PAID, RETURNED, order_stream
 from tests.replay.checks.planting import NOW, Plant, edit, insert, state_of, versions, where
 
 
@@ -91,6 +91,29 @@ def a_decline_was_confirmed_of_what_was_taken(url: str) -> Any:
     return None, None
 
 
+def funds_were_released_twice(url: str) -> Any:
+    _released(url, PAID, PAID)
+    return 0, 901
+
+
+def funds_were_released_that_had_gone_back(url: str) -> Any:
+    _released(url, RETURNED, str(UUID(int=1_060)))
+    return 0, 360
+
+
+def funds_were_released_that_never_came(url: str) -> Any:
+    _released(url, LATE, HELD)
+    return 0, 1_350
+
+
+def _released(url: str, order_id: str, capture_id: str) -> None:
+    """All that a capture earned, behind the engine's position."""
+    stream = order_stream(order_id)
+    capture = state_of(url, *where(url, "payment-order.captured.v1", capture_id=capture_id))
+    same = {"capture_id": capture_id, "currency": "EUR", "shares": capture["shares"], "effective_at": NOW}
+    insert(url, stream, versions(url, stream) + 1, "payment-order.funds-released.v1", **same)
+
+
 def _returned(url: str, order_id: str, **fields: Any) -> None:
     """All of a capture goes back as it came, but for `fields`; behind the engine's position, so that nothing of it is
     posted yet."""
@@ -109,4 +132,5 @@ ORDER_FAULTS: list[Plant] = [
     sellers_gave_back_what_the_platform_had_kept, a_part_went_back_with_the_shares_of_the_whole,
     a_return_took_from_what_was_not_released, a_bank_paid_for_a_return, a_fee_was_taken_of_a_part,
     a_return_names_another_rail, a_decline_was_confirmed_twice, a_decline_was_confirmed_of_what_was_taken,
+    funds_were_released_twice, funds_were_released_that_had_gone_back, funds_were_released_that_never_came,
 ]  # fmt: skip

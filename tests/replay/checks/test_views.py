@@ -127,6 +127,14 @@ def test_views_that_have_never_run_are_no_finding(spoilt: str) -> None:
     assert findings_of(spoilt, "views") == {}
 
 
+def test_an_empty_view_without_a_live_build_is_told_once_the_others_are_under_way(sound: str) -> None:
+    spoil(sound, "delete from views.builds where view = 'holds'")
+    spoil(sound, "truncate views.holds_v1")
+    assert findings_of(sound, "views") == {}, "the views have only just started"
+    spoil(sound, "update views.builds set made_at = made_at - interval '2 minutes' where view = 'balances'")
+    assert [finding.reference for finding in findings_of(sound, "views")["views"]] == ["holds"]
+
+
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
