@@ -116,9 +116,18 @@ def ensure(connection: psycopg.Connection[Any], views: Iterable[View], policy: s
         }  # fmt: skip
         with connection.transaction():
             ensure_template(connection, view)
-            if connection.execute(_FIRST, parameters).rowcount and not _exists(connection, f"views.{view.name}"):
-                connection.execute(shown_as(view, template(view)))
+            if connection.execute(_FIRST, parameters).rowcount:
+                _empty(connection, template(view))
+                if not _exists(connection, f"views.{view.name}"):
+                    connection.execute(shown_as(view, template(view)))
             connection.execute(_POLICY, parameters)
+
+
+def _empty(connection: psycopg.Connection[Any], relation: str) -> None:
+    """Rows of a build that is on record no more would be counted twice by one that begins with the first event."""
+    if connection.execute(sql.SQL("select from {} limit 1").format(_qualified(relation))).rowcount:
+        log.warning("rows that no build is on record for are removed", table=f"views.{relation}")
+        connection.execute(sql.SQL("truncate {}").format(_qualified(relation)))
 
 
 def ensure_template(connection: psycopg.Connection[Any], view: View) -> None:

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from daybook.commands import _corrections, _record, _rows, _what_if, read_settings
 from daybook.commands._moments import AsOf, as_of_help, position_of
+from daybook.commands._reports import html_option, write_page
 from daybook.logs import configure_logging
 from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, Session, session
 from eventlog.connections import connect
@@ -193,9 +194,7 @@ def _code(row: dict[str, Any]) -> str:
 
 @command.command("diff")
 @view_argument
-@click.option(
-    "--html", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write a page to be mailed."
-)
+@html_option
 @click.option("--rows", type=click.IntRange(1, 1_000_000), default=compare.KEPT_ROWS, help="Differences to show.")
 @json_option
 def diff(name: str, html: Path | None, rows: int, as_json: bool) -> None:
@@ -203,7 +202,7 @@ def diff(name: str, html: Path | None, rows: int, as_json: bool) -> None:
     with _opened(("engine", "views")) as opened:
         found = _compared(opened, view(name).name, rows)
     if html is not None:
-        html.write_text(report.page(found), encoding="utf-8")
+        write_page(html, report.page(found))
     if as_json:
         click.echo(json.dumps(report.facts(found)))
     else:

@@ -18,7 +18,7 @@ from replay.alone import AlreadyRebuilding, alone
 from replay.exchanges import Span
 from replay.rebuild import Wanted, rebuild
 from tests.faults.running_copy import wait_until
-from tests.replay.history import History, catch_up, view_machine
+from tests.replay.history import History, catch_up, digest_of, view_machine
 from tests.replay.planted.earnings import Earnings
 
 SUMS = "select seller_id, gross_minor, commission_minor, net_minor from views.earnings order by seller_id"
@@ -255,3 +255,12 @@ def test_a_version_with_other_columns_keeps_the_grants_and_names_what_is_made_of
     assert owner.execute(allowed).fetchone() == (True,)
     owner.execute("drop owned by analyst_of_earnings")
     owner.execute("drop role analyst_of_earnings")
+
+
+def test_a_view_whose_build_is_on_record_no_more_begins_anew_and_counts_nothing_twice(
+    history: History, log: EventLog, database_url: str, owner: psycopg.Connection[Any]
+) -> None:
+    right = digest_of(database_url, "trial_balance", "live")
+    owner.execute("delete from views.builds where view = 'trial_balance'")
+    catch_up(log, database_url)
+    assert digest_of(database_url, "trial_balance", "live") == right
