@@ -43,10 +43,12 @@ class TrialBalance(PlainRows):
                     "debit_minor": 0,
                     "credit_minor": 0,
                     "lines": 0,
+                    "position": 0,
                 }
             row["debit_minor" if line.amount_minor > 0 else "credit_minor"] += abs(line.amount_minor)
             row["lines"] += 1
-            row["position"] = fact.position
+            # A posting that was parked is taken after later ones: what is last is not what is folded last.
+            row["position"] = max(row["position"], fact.position)
 
     def merged(self, one: Row, other: Row) -> Row:
         """Sums of some postings and of others are sums of all of them."""
