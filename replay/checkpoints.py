@@ -25,9 +25,14 @@ from replay.pages import LogPages
 
 STEP_EVENTS = 10_000
 """The most events of the log that a question folds by itself: what one holds in memory, and what each page costs."""
+# One from which other events were left out than from the live build is of no use: the past would not lead to now.
 NEAREST = """
-select view, build, version, state, relation, position, code_version from views.builds
- where view = %s and version = %s and code_version = %s and state = 'past' and position > 0 and position <= %s
+select view, build, version, state, relation, position, code_version from views.builds b
+ where view = %(view)s and version = %(version)s and code_version = %(code)s and state = 'past'
+   and position > 0 and position <= %(position)s and not exists (
+       select from views.parked p
+        where p.view = b.view and p.build in (b.build, %(live)s) and p.position <= b.position and discarded is not null
+        group by p.position having count(*) = 1)
  order by position desc limit 1 for key share
 """
 FAR = """
@@ -42,14 +47,6 @@ select view, build, version, state, relation, position, code_version from views.
  where view = %s and state = 'past' and asked_at is not null and build <> %s
  order by code_version = %s desc, position > 0 desc, asked_at desc offset %s for update skip locked
 """
-HELD_TOO = """
-insert into views.parked (view, build, position, stream_id, topic, reason)
-select view, %s, position, stream_id, topic, reason from views.parked where view = %s and build = %s
-"""
-# It is the live build's affair that a stream is parked: here nothing waits to be tried again.
-NOTHING_WAITS = """
-update views.parked set discarded = 'left out of a build of the past' where view = %s and build = %s
-"""
 BEGINS_AT = "update views.replay_parts set position = %s where replay_id = %s"
 ASKED_FOR = "update views.builds set asked_at = clock_timestamp() where view = %s and build = %s"
 ENDS_AT = "update views.builds set position = %s, asked_at = clock_timestamp() where view = %s and build = %s"
@@ -57,10 +54,13 @@ ASKED_AGAIN = f"{ASKED_FOR} and asked_at < clock_timestamp() - interval '10 seco
 
 
 def nearest(connection: psycopg.Connection[Any], live: Build, position: int) -> Build | None:
-    """The last checkpoint at or before a position that the code of the live build has made; it is not dropped before
-    the caller's transaction ends."""
-    code = builds.code_version(live.view)
-    row = connection.execute(NEAREST, [live.view.name, live.view.version, code, position]).fetchone()
+    """The last checkpoint at or before a position that the code of the live build has made, of the events that were not
+    given up for that; it is not dropped before the caller's transaction ends."""
+    asked = {
+        "view": live.view.name, "version": live.view.version, "code": builds.code_version(live.view),
+        "position": position, "live": live.number,
+    }  # fmt: skip
+    row = connection.execute(NEAREST, asked).fetchone()
     return None if row is None else builds.build_of(row, versions())
 
 
@@ -136,11 +136,11 @@ class Checkpoints:
                 _copy(write, base, made)
             replay = replays.begin(write, made, position, 1, {})
             write.execute(BEGINS_AT, [0 if base is None else base.position, replay.replay_id])
+            parked.carry(write, made, position, whole=True)
             (part,), options = replay.parts, FillOptions(park=True)
             pages = LogPages(read, part.share, options.page_of(live.view))
             PartFill(pages, write, part, self._decode, options).run(position)
             write.execute(replays.FORGET, [replay.replay_id])
-            write.execute(NOTHING_WAITS, [*made.key])
             builds.add_indexes(write, made)
             write.execute(ENDS_AT, [position, *made.key])
 
@@ -153,4 +153,4 @@ def _copy(write: psycopg.Connection[Any], base: Build, made: Build) -> None:
     write.execute("set local enable_seqscan = on")
     write.execute(whole)
     write.execute("set local enable_seqscan = off")
-    write.execute(HELD_TOO, [made.number, *base.key])
+    parked.take_over(write, base, made)

@@ -1,7 +1,8 @@
 """Fills one part of a build: reads the part's events once, folds them in memory, writes rows and checkpoint together.
 
 A batch is what lies between two checkpoints: all that a killed worker has to do again. Memory is bounded by the rows a
-batch may change and by the rows that are remembered from batches before.
+batch may change and by the rows that are remembered from batches before. What fails for a batch and may be an event's
+fault (a row whose values do not fit their columns) is found by halves, page by page, as far as the batch had come.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
 import psycopg
@@ -31,7 +32,6 @@ ADVANCE = """
 update views.replay_parts set position = %s, events = events + %s, updated_at = clock_timestamp()
  where replay_id = %s and part = %s and position = %s
 """
-HELD = "select stream_id, min(position) from views.parked where view = %s and build = %s group by stream_id"
 
 
 class EventRefused(Exception):
@@ -57,6 +57,14 @@ class _Refused(EventRefused):
             f" {row.stream_id}: {self.reason}; correct the view, or rebuild with --park to set such streams aside",
             row.position,
         )
+
+
+class _Unfit(Exception):
+    """Rows cannot be found, or written, as the view wants them; one of the events that were folded is to blame."""
+
+    def __init__(self, problem: Exception) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
 
 
 class PartGone(Exception):
@@ -113,7 +121,9 @@ class PartFill:
         self._rows: Rows = {}
         self._known: Rows = {}
         self._all_known = False
+        self._careful_to = 0
         self._held: dict[UUID, int] = {}
+        self._given_up: frozenset[int] = frozenset()
         self._reasons: dict[int, str] = {}
         self._waiting: list[tuple[Recorded, str]] = []
 
@@ -124,12 +134,16 @@ class PartFill:
         """
         after, before = self._standing()
         self._all_known = after == 0 and before == 0
-        self._held = {} if self._all_known else dict(self._write.execute(HELD, [*self._build.key]).fetchall())
+        self._held = parked.held(self._write, self._build)
+        self._given_up = parked.given_up(self._write, self._build)
         total = 0
         while after < until:
             try:
-                after, events = self._batch(after, until, alive)
+                step = self._careful_page if after < self._careful_to else self._batch
+                after, events = step(after, until, alive)
                 total += events
+            except _Unfit:
+                self._forget()
             except _Refused as refused:
                 if not self._park:
                     raise
@@ -142,9 +156,9 @@ class PartFill:
         """One checkpoint's worth: answers the new checkpoint and how many events it took."""
         start, events = after, 0
         for page in self._pages(after, until):
-            if not alive():
-                raise PartGone("the process that coordinates the rebuild is gone")
-            self._fold(page.rows)
+            _go_on(alive)
+            self._careful_to = max(self._careful_to, page.reached)
+            self._fold(self._wanted(page.rows))
             events += page.events
             after = page.reached
             if len(self._rows) >= BATCH_ROWS or events + self._source.limit > self._batch_events:
@@ -152,6 +166,30 @@ class PartFill:
                 return after, events
         self._flush(start, until, events)
         return until, events
+
+    def _careful_page(self, after: int, until: int, alive: Callable[[], bool]) -> tuple[int, int]:
+        """A page of a batch that has failed, by itself: answers as a batch does."""
+        _go_on(alive)
+        page = self._page(after, until)
+        with self._write.transaction():
+            self._in_halves(self._wanted(page.rows))
+            self._flush(after, page.reached, page.events)
+        return page.reached, page.events
+
+    def _in_halves(self, rows: list[Recorded]) -> None:
+        """Folds and writes; what fails, by halves, down to the event that is to blame."""
+        try:
+            with self._write.transaction():
+                self._fold(rows)
+                self._put()
+        except _Unfit as unfit:
+            if len(rows) == 1:
+                raise _Refused(self._view, rows[0], unfit.problem) from unfit.problem
+            self._rows.clear()
+            half = len(rows) // 2
+            self._in_halves(rows[:half])
+            self._in_halves(rows[half:])
+        self._rows.clear()
 
     def _pages(self, after: int, until: int) -> Iterator[Page]:
         """Pages in order of position, the next one fetched while the last is folded."""
@@ -165,21 +203,43 @@ class PartFill:
                 yield page
 
     def _page(self, after: int, until: int) -> Page:
-        """Where streams are set aside, each of their events is to be parked."""
-        return self._source.page(after, until, every=bool(self._held))
+        """Where streams are set aside, each of their events is to be parked; where one is given up, the one before it
+        counts."""
+        every = bool(self._held) or any(position > after for position in self._given_up)
+        return self._source.page(after, until, every=every)
+
+    def _wanted(self, page: list[Recorded]) -> list[Recorded]:
+        if self._given_up:
+            page = [row for row in page if row.position not in self._given_up]
+        if self._held:
+            page = [row for row in page if not self._set_aside(row)]
+        return page
 
     def _fold(self, page: list[Recorded]) -> None:
         view, rows = self._view, self._rows
-        if self._held:
-            page = [row for row in page if not self._set_aside(row)]
         facts = [self._fact(row) for row in page]
-        self._bring(key for fact in facts for key in view.keys(fact))
+        try:
+            self._bring(key for fact in facts for key in view.keys(fact))
+        except Exception as problem:  # noqa: BLE001 - told apart there
+            self._blame(page, facts, problem)
         fold = view.fold
         for row, fact in zip(page, facts, strict=True):
             try:
                 fold(rows, fact)
             except Exception as problem:
                 raise _Refused(view, row, problem) from problem
+
+    def _blame(self, page: list[Recorded], facts: list[Fact], problem: Exception) -> NoReturn:
+        """Names the event whose keys the view cannot tell; where it can tell all of them, rows cannot be found by them.
+        What is no event's fault is raised as it is."""
+        if not _may_be_of_an_event(problem):
+            raise problem
+        for row, fact in zip(page, facts, strict=True):
+            try:
+                self._view.keys(fact)
+            except Exception as refusal:
+                raise _Refused(self._view, row, refusal) from refusal
+        raise _Unfit(problem) from problem
 
     def _set_aside(self, row: Recorded) -> bool:
         first = self._held.get(row.stream_id)
@@ -204,13 +264,23 @@ class PartFill:
                 if rows[key] is None and not self._all_known:
                     missing.append(key)
         if missing:
-            rows.update(tables.load(self._write, self._build, missing))
+            with self._write.transaction():
+                rows.update(tables.load(self._write, self._build, missing))
+
+    def _put(self) -> None:
+        """Writes the rows; part of a transaction, which is of no use any more when it raises _Unfit."""
+        try:
+            tables.write(self._write, self._build, self._rows)
+        except Exception as problem:
+            if not _may_be_of_an_event(problem):
+                raise
+            raise _Unfit(problem) from problem
 
     def _flush(self, start: int, to: int, events: int) -> None:
         """Rows, parked events and checkpoint in one commit."""
         part = self._part
         with self._write.transaction():
-            tables.write(self._write, self._build, self._rows)
+            self._put()
             for row, reason in self._waiting:
                 parked.park(self._write, self._build, row, reason)
             moved = self._write.execute(ADVANCE, [to, events, part.replay_id, part.number, start], prepare=True)
@@ -235,3 +305,17 @@ class PartFill:
         if row is None:
             raise PartGone(f"replay {self._part.replay_id} was given up")
         return int(row[0]), int(row[1])
+
+
+def _go_on(alive: Callable[[], bool]) -> None:
+    if not alive():
+        raise PartGone("the process that coordinates the rebuild is gone")
+
+
+def _may_be_of_an_event(problem: Exception) -> bool:
+    """Whether values may be to blame. What the server says of anything else (no room, no table, no session) is true of
+    every event, and is not put down to the one at hand; what the driver itself refuses has no code of the server."""
+    if not isinstance(problem, psycopg.Error):
+        return True
+    values = isinstance(problem, psycopg.DataError | psycopg.IntegrityError)
+    return values or (isinstance(problem, psycopg.ProgrammingError) and problem.sqlstate is None)

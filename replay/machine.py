@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import psycopg
 import structlog
@@ -150,7 +149,7 @@ class ViewMachine:
         with connection.transaction():
             connection.execute(LOCK, keys_of([build]))
             connection.execute(f"delete from {build.table}")
-            parked.forget(connection, build)
+            parked.begin_anew(connection, build)
             connection.execute(RESET, [*build.key])
 
     def close(self) -> None:
@@ -244,12 +243,12 @@ class ViewMachine:
         builds = [build for build in builds if standing.get(build.key) == after]
         if not builds or to <= after:
             return
-        held = parked.streams(connection, builds)
+        left = parked.aside(connection, builds, after)
         for build in builds:
-            view, parked_streams = build.view, held[build.key]
+            view, aside = build.view, left[build.key]
             topics = frozenset(view.topics)
             wanted = [one for one in batch if one.row.topic in topics]
-            facts = [fact for one in wanted if (fact := _taken(connection, build, one, parked_streams)) is not None]
+            facts = [fact for one in wanted if (fact := _taken(connection, build, one, aside)) is not None]
             if facts:
                 rows = tables.load(connection, build, [key for fact in facts for key in view.keys(fact)])
                 for fact in facts:
@@ -267,9 +266,11 @@ def _note_apart(connection: psycopg.Connection[Any], standing: Sequence[Build]) 
         connection.execute(APART, keys_of(apart), prepare=True)
 
 
-def _taken(connection: psycopg.Connection[Any], build: Build, one: Decoded, held: set[UUID]) -> Fact | None:
+def _taken(connection: psycopg.Connection[Any], build: Build, one: Decoded, aside: parked.Aside) -> Fact | None:
     """The fact if the view is to take it now. A stream that is parked holds its later events behind it."""
-    if one.row.stream_id in held:
+    if one.row.position in aside.given_up:
+        return None
+    if one.row.stream_id in aside.streams:
         parked.park(connection, build, one.row, parked.BEHIND)
         return None
     if one.fact is None:

@@ -2,7 +2,8 @@
 
 The queries are the very same that the live views are asked: they name views without a schema, and in the transaction of
 a question those names are temporary relations. A view that is not there by then is an error and never the present one.
-What becomes of a stream whose events a view cannot take is what the machine does: it is left out from there on.
+What becomes of a stream whose events a view cannot take is what the machine does: it is left out from there on. An
+event that was given up for the live build is left out at all times: the past leads to what readers see now.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from eventlog.follower import LogReader
 from eventlog.recorded import Recorded
 from projections.queries.reading import PastUnderWay, Then
 from projections.view import Fact, Key, Rows, View, template
-from replay import builds, tables
+from replay import builds, parked, tables
 from replay.builds import Build
 from replay.checkpoints import STEP_EVENTS, Checkpoints, asked_again, is_far, nearest
 
@@ -37,7 +38,6 @@ create temp view balances as
 select b.wallet_id, b.book, b.address, b.currency, b.account_kind, b.merchant_id from views.balances b
  where exists (select 1 from log.events e where e.stream_id = b.wallet_id and e.version = 1 and e.position <= {})
 """
-HELD = "select stream_id from views.parked where view = %s and build = %s"
 
 
 class _Far(Exception):
@@ -128,7 +128,7 @@ class PastViews:
                 if is_far(connection, base, then.position, self._checkpoints.step_events):
                     raise _Far(live)
                 bases.append(base)
-                rows = self._changed(connection, live.view, base, then)
+                rows = self._changed(connection, live, base, then)
                 _show(connection, live.view, base, rows, then.book)
             if "balances" not in then.views:
                 connection.execute(sql.SQL(WALLETS).format(sql.Literal(then.position)), prepare=False)
@@ -139,17 +139,18 @@ class PastViews:
                 asked_again(connection, base)
         return answer
 
-    def _changed(self, connection: psycopg.Connection[Any], view: View, base: Build | None, then: Then) -> Rows:
+    def _changed(self, connection: psycopg.Connection[Any], live: Build, base: Build | None, then: Then) -> Rows:
         """The rows that changed between the checkpoint and then; None where one is gone, or never came to be."""
+        view, given_up = live.view, parked.given_up(connection, live)
 
         def pages() -> Iterator[list[Recorded]]:
             after = 0 if base is None else base.position
             books = () if then.book is None else (then.book,)
             while page := self._reader.read(after, PAGE_EVENTS, topics=view.topics, books=books, until=then.position):
-                yield page
+                yield [row for row in page if row.position not in given_up]
                 after = page[-1].position
 
-        held = set() if base is None else {row[0] for row in connection.execute(HELD, [*base.key])}
+        held = set() if base is None else set(parked.held(connection, base))
         folding = _Folding(connection, view, base, self._decode, held)
         try:
             for page in pages():

@@ -24,8 +24,9 @@ import domain  # noqa: F401 - a worker process reads events of topics that only 
 from eventlog.connections import connect
 from eventlog.postgres import PostgresRecorder
 from projections.view import View
-from replay import builds, replays, scopes, tables, workers
+from replay import builds, parked, replays, scopes, tables, workers
 from replay.alone import alone
+from replay.builds import Build
 from replay.fill import BATCH_EVENTS, EventRefused, FillOptions
 from replay.pages import PAGE_EVENTS
 from replay.progress import Progress, progress
@@ -84,7 +85,8 @@ def rebuild(database_url: str, wanted: Wanted, heard: Heard = lambda _: None) ->
 
     Raises alone.AlreadyRebuilding, PositionAhead, scopes.ScopeRefused, NoSuchBuild, EventRefused, WorkerLost, of an
     archive ArchiveDamaged and ArchiveDiffers, and what the database raises; in all cases the live build is untouched,
-    and what was filled is kept unless the view refused it.
+    and what was filled is kept unless the view refused it. One that was begun with `park`, and has set streams aside,
+    is not gone on with otherwise: that is an EventRefused too, and what was filled is kept.
     """
     if wanted.archive is not None:
         _check_archive(database_url, wanted.archive, wanted.scope)
@@ -136,19 +138,35 @@ def _begun(connection: psycopg.Connection[Any], wanted: Wanted) -> Replay:
     if wanted.as_of is not None and not 0 <= wanted.as_of <= last:
         raise PositionAhead(f"--as-of: the log has come to position {last}, not yet to {wanted.as_of}")
     if wanted.scope:
-        with connection.transaction():
-            connection.execute("set transaction isolation level repeatable read")
-            replays.give_up(connection, wanted.view)
-            return scopes.begin(connection, wanted.view, wanted.scope)
+        return scopes.begin(connection, wanted.view, wanted.scope)
     cut_off = None if wanted.fresh or wanted.as_of is not None else replays.unfinished(connection, wanted.view)
     if cut_off is not None and not cut_off.scope:
+        if not wanted.park:
+            _check_none_aside(connection, cut_off.build)
+        replays.resume(connection, cut_off)
         return cut_off
     with connection.transaction():
         replays.give_up(connection, wanted.view)
         build = builds.create(connection, wanted.view, "filling")
-        until = last if wanted.as_of is None else wanted.as_of
-        scope = {} if wanted.as_of is None else {"as_of": str(wanted.as_of)}
-        return replays.begin(connection, build, until, wanted.workers, scope)
+        if wanted.as_of is None:
+            parked.carry(connection, build)
+            return replays.begin(connection, build, last, wanted.workers, {})
+        parked.carry(connection, build, wanted.as_of, whole=True)
+        return replays.begin(connection, build, wanted.as_of, wanted.workers, {"as_of": str(wanted.as_of)})
+
+
+def _check_none_aside(connection: psycopg.Connection[Any], build: Build) -> None:
+    """Who does not say --park is not given a build without some streams in silence. Raises EventRefused."""
+    if not (held := parked.held(connection, build)):
+        return
+    first, stream_id = min((position, stream_id) for stream_id, position in held.items())
+    refused = parked.listed(connection, build.view.name, stream_id, build=build.number)[0]
+    raise EventRefused(
+        f"the rebuild that was cut off, {build.name}, has set {len(held)} streams aside: view {build.view.name} cannot"
+        f" take {refused.topic} at position {first} of stream {stream_id}: {refused.reason}; go on with it with"
+        " --park, or correct the view and begin anew with --fresh",
+        first,
+    )
 
 
 def _fill(connection: psycopg.Connection[Any], database_url: str, wanted: Wanted, replay: Replay, heard: Heard) -> None:

@@ -83,7 +83,7 @@ def begin(
 
 
 def unfinished(connection: psycopg.Connection[Any], view: View) -> Replay | None:
-    """The rebuild of a view that was cut off, to go on with it now, if it was made with the code that is there now."""
+    """The rebuild of a view that was cut off, if it was made with the code that is there now."""
     row = connection.execute(OPEN, [view.name]).fetchone()
     if row is None:
         return None
@@ -92,8 +92,12 @@ def unfinished(connection: psycopg.Connection[Any], view: View) -> Replay | None
     if made_by is None or version != view.version or code != builds.code_version(view):
         return None
     build = Build(view, number, "filling", 0, relation, code)
-    connection.execute(RESUME, [replay_id])
     return Replay(replay_id, build, until, _parts(connection, replay_id, build, parts, None), scope)
+
+
+def resume(connection: psycopg.Connection[Any], replay: Replay) -> None:
+    """It goes on now: the time since it was cut off is no work."""
+    connection.execute(RESUME, [replay.replay_id])
 
 
 def give_up(connection: psycopg.Connection[Any], view: View) -> None:

@@ -1,7 +1,8 @@
 """Rebuilds of a few rows: those of one wallet or merchant are folded anew, all others are taken from the live build.
 
 Only a view whose rows each come from one stream can be rebuilt so, and only by the version that made the live build:
-rows of two versions side by side would be what no version makes.
+rows of two versions side by side would be what no version makes. The rows come with what the live build holds back of
+their streams: without that, later events would be folded over the gap.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import psycopg
 from psycopg import sql
 
 from projections.view import View
-from replay import builds, replays
+from replay import builds, parked, replays
+from replay.builds import Build
 from replay.replays import Replay
 
 WALLETS_OF = """
@@ -34,25 +36,59 @@ class ScopeRefused(ValueError):
 
 
 def begin(connection: psycopg.Connection[Any], view: View, scope: dict[str, str]) -> Replay:
-    """Copies the live build but for the scope's rows, and records the rebuild of those up to the live build's position.
+    """Copies the live build but for the scope's rows, and records the rebuild of those up to where the live one stands.
 
-    Part of the caller's transaction, whose snapshot holds the live rows and their position together. Raises
+    The build is made by itself, because that takes a lock which the machine waits for; copying takes none. A build
+    whose rows were not copied, because the process was killed, is given up by the next rebuild of the view. Raises
     ScopeRefused and NoSuchBuild.
     """
+    _live(connection, view)
+    streams = _streams(connection, view, scope)
+    with connection.transaction():
+        replays.give_up(connection, view)
+        build = builds.create(connection, view, "filling")
+    try:
+        return _copied(connection, build, scope, streams)
+    except ScopeRefused:
+        with connection.transaction():
+            replays.discard(connection, build)
+        raise
+
+
+def _copied(
+    connection: psycopg.Connection[Any], build: Build, scope: dict[str, str], streams: tuple[UUID, ...]
+) -> Replay:
+    """In one snapshot, which holds the live rows, what is parked and the position of both together. Nothing is locked
+    or changed in it that others change, so that it cannot fail because of them."""
+    with connection.transaction():
+        connection.execute("set transaction isolation level repeatable read")
+        live = _live(connection, build.view)
+        _copy(connection, live, build, streams)
+        parked.take_over(connection, live, build, streams)
+        parked.carry(connection, build)
+        return replays.begin(connection, build, live.position, 1, scope, streams)
+
+
+def _live(connection: psycopg.Connection[Any], view: View) -> Build:
     live = builds.find(connection, view.name, "live")
     if view.stream_column is None:
         raise ScopeRefused(f"view {view.name}: its rows come from many streams each; rebuild all of it")
     if live.view.version != view.version or live.code_version != builds.code_version(view):
         raise ScopeRefused(f"view {view.name}: the live build was made by other code; rebuild all of it")
-    streams = _streams(connection, view, scope)
-    build = builds.create(connection, view, "filling")
-    copy = sql.SQL("insert into {} select * from {} where not ({} = any(%s))").format(
+    return live
+
+
+def _copy(connection: psycopg.Connection[Any], live: Build, build: Build, streams: tuple[UUID, ...]) -> None:
+    assert build.view.stream_column is not None  # noqa: S101 - narrowing only
+    copy = sql.SQL("insert into {} ({columns}) select {columns} from {} where not ({} = any(%s))").format(
         sql.Identifier("views", build.relation),
         sql.Identifier("views", live.relation),
-        sql.Identifier(view.stream_column),
+        sql.Identifier(build.view.stream_column),
+        columns=sql.SQL(", ").join(map(sql.Identifier, build.view.columns)),
     )
+    connection.execute("set local enable_seqscan = on")
     connection.execute(copy, [list(streams)])
-    return replays.begin(connection, build, live.position, 1, scope, streams)
+    connection.execute("set local enable_seqscan = off")
 
 
 def _streams(connection: psycopg.Connection[Any], view: View, scope: dict[str, str]) -> tuple[UUID, ...]:

@@ -32,7 +32,7 @@ OLDER = "select views.older_snapshots(%s::xid8)"
 NEWLY_PARKED = """
 select count(distinct stream_id) from views.parked p
  where view = %(view)s and build = %(coming)s and discarded is null and not exists (
-       select 1 from views.parked o where o.view = %(view)s and o.build = %(going)s and o.stream_id = p.stream_id)
+       select 1 from views.parked o where o.view = %(view)s and o.build = %(going)s and o.position = p.position)
 """
 SET_STATE = """
 update views.builds set state = %s, level_since = pg_current_xact_id(), updated_at = clock_timestamp()
