@@ -1,8 +1,8 @@
 """Fills one part of a build: reads the part's events once, folds them in memory, writes rows and checkpoint together.
 
 A batch is what lies between two checkpoints: all that a killed worker has to do again. Memory is bounded by the rows a
-batch may change and by the rows that are remembered from batches before. What fails for a batch and may be an event's
-fault (a row whose values do not fit their columns) is found by halves, page by page, as far as the batch had come.
+batch may change and by the rows that are remembered from batches before. Where a batch fails, the event to blame is
+found by halves, page by page: all before it could be folded and written, and it could not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -124,7 +124,7 @@ class PartFill:
         self._careful_to = 0
         self._held: dict[UUID, int] = {}
         self._given_up: frozenset[int] = frozenset()
-        self._reasons: dict[int, str] = {}
+        self._reasons: dict[UUID, str] = {}
         self._waiting: list[tuple[Recorded, str]] = []
 
     def run(self, until: int, alive: Callable[[], bool] = lambda: True) -> int:
@@ -149,23 +149,24 @@ class PartFill:
                     raise
                 self._forget()
                 self._held[refused.row.stream_id] = refused.row.position
-                self._reasons[refused.row.position] = refused.reason
+                self._reasons[refused.row.stream_id] = refused.reason
         return total
 
     def _batch(self, after: int, until: int, alive: Callable[[], bool]) -> tuple[int, int]:
         """One checkpoint's worth: answers the new checkpoint and how many events it took."""
         start, events = after, 0
-        for page in self._pages(after, until):
-            _go_on(alive)
-            self._careful_to = max(self._careful_to, page.reached)
-            self._fold(self._wanted(page.rows))
-            events += page.events
-            after = page.reached
-            if len(self._rows) >= BATCH_ROWS or events + self._source.limit > self._batch_events:
-                self._flush(start, after, events)
-                return after, events
-        self._flush(start, until, events)
-        return until, events
+        try:
+            for page in self._pages(after, until):
+                _go_on(alive)
+                after, events = page.reached, events + page.events
+                self._fold(self._wanted(page.rows))
+                if len(self._rows) >= BATCH_ROWS or events + self._source.limit > self._batch_events:
+                    break
+            self._flush(start, after, events)
+        except _Unfit:
+            self._careful_to = after
+            raise
+        return after, events
 
     def _careful_page(self, after: int, until: int, alive: Callable[[], bool]) -> tuple[int, int]:
         """A page of a batch that has failed, by itself: answers as a batch does."""
@@ -203,9 +204,9 @@ class PartFill:
                 yield page
 
     def _page(self, after: int, until: int) -> Page:
-        """Where streams are set aside, each of their events is to be parked; where one is given up, the one before it
-        counts."""
-        every = bool(self._held) or any(position > after for position in self._given_up)
+        """Where streams are set aside, each of their events is to be parked; where an event is given up, the one before
+        it counts; and where one is looked for that is to blame, it is the first."""
+        every = bool(self._held) or after < self._careful_to or any(position > after for position in self._given_up)
         return self._source.page(after, until, every=every)
 
     def _wanted(self, page: list[Recorded]) -> list[Recorded]:
@@ -216,43 +217,26 @@ class PartFill:
         return page
 
     def _fold(self, page: list[Recorded]) -> None:
-        view, rows = self._view, self._rows
-        facts = [self._fact(row) for row in page]
+        """Raises _Unfit for whatever may be an event's fault: keys that cannot be told or by which no row can be looked
+        for, a fact that is not understood."""
+        view, rows, fold = self._view, self._rows, self._view.fold
         try:
+            facts = [Fact.of(row, self._decode(row)) for row in page]
             self._bring(key for fact in facts for key in view.keys(fact))
-        except Exception as problem:  # noqa: BLE001 - told apart there
-            self._blame(page, facts, problem)
-        fold = view.fold
-        for row, fact in zip(page, facts, strict=True):
-            try:
+            for fact in facts:
                 fold(rows, fact)
-            except Exception as problem:
-                raise _Refused(view, row, problem) from problem
-
-    def _blame(self, page: list[Recorded], facts: list[Fact], problem: Exception) -> NoReturn:
-        """Names the event whose keys the view cannot tell; where it can tell all of them, rows cannot be found by them.
-        What is no event's fault is raised as it is."""
-        if not _may_be_of_an_event(problem):
-            raise problem
-        for row, fact in zip(page, facts, strict=True):
-            try:
-                self._view.keys(fact)
-            except Exception as refusal:
-                raise _Refused(self._view, row, refusal) from refusal
-        raise _Unfit(problem) from problem
+        except Exception as problem:
+            if not _may_be_of_an_event(problem):
+                raise
+            raise _Unfit(problem) from problem
 
     def _set_aside(self, row: Recorded) -> bool:
         first = self._held.get(row.stream_id)
         if first is None or row.position < first:
             return False
-        self._waiting.append((row, self._reasons.get(row.position, parked.BEHIND)))
+        reason = self._reasons.get(row.stream_id) if row.position == first else None
+        self._waiting.append((row, reason or parked.BEHIND))
         return True
-
-    def _fact(self, row: Recorded) -> Fact:
-        try:
-            return Fact.of(row, self._decode(row))
-        except Exception as problem:
-            raise _Refused(self._view, row, problem) from problem
 
     def _bring(self, keys: Iterator[Key]) -> None:
         """Has the rows of these keys at hand; asks the table only for what may be there and is not remembered."""
@@ -316,6 +300,6 @@ def _may_be_of_an_event(problem: Exception) -> bool:
     """Whether values may be to blame. What the server says of anything else (no room, no table, no session) is true of
     every event, and is not put down to the one at hand; what the driver itself refuses has no code of the server."""
     if not isinstance(problem, psycopg.Error):
-        return True
+        return not isinstance(problem, MemoryError)
     values = isinstance(problem, psycopg.DataError | psycopg.IntegrityError)
     return values or (isinstance(problem, psycopg.ProgrammingError) and problem.sqlstate is None)

@@ -13,10 +13,12 @@ import pytest
 
 from eventlog.application import EventLog
 from eventlog.connections import connect
+from eventlog.recorded import Recorded
 from projections.queries.reading import PastUnderWay, Then, fetch
 from projections.registry import view, views
 from projections.view import View
-from replay import builds, checkpoints
+from replay import builds, checkpoints, parked
+from replay.machine import ViewMachine
 from replay.past import PastViews
 from tests.replay.history import MERCHANT, History, catch_up
 from tests.replay.replayed import line, positions, rows_replayed
@@ -152,6 +154,40 @@ def test_a_stream_that_a_view_cannot_take_is_left_out_from_there_on(
     (row,) = (line for line in whole_before if str(damaged.stream_id) in line)
     now = rows_then(past, one, there[-1])
     assert (row in now, len(now)) == (True, len(created))
+
+
+@pytest.mark.parametrize("step_events", [STEP_EVENTS, 100_000])
+def test_the_past_leads_to_what_readers_see_of_a_stream_of_which_an_event_was_given_up(
+    log: EventLog, database_url: str, history: History, step_events: int
+) -> None:
+    """Also where a checkpoint was made before that, and although the code could take the event."""
+    one, wallet = view("wallet_days"), history.wallets[0]
+    first = wallet.version + 1
+    history.write(80)
+
+    def decode(row: Recorded) -> Any:
+        if (row.stream_id, row.version) == (wallet.id, first):
+            raise ValueError("cannot be read today")
+        return log.log_mapper.decode(row)
+
+    recorder = log.log_recorder
+    with (
+        closing(past_views(log, database_url, step_events=step_events)) as past,
+        closing(ViewMachine(database_url, recorder, recorder.horizon, decode, [one])) as machine,
+        connect(database_url) as connection,
+    ):
+        machine.catch_up()
+        live, end = builds.find(connection, one.name, "live"), positions(log)[-1]
+        bad = parked.listed(connection, one.name)[0]
+        assert rows_then(past, one, end) == rows_replayed(log, one, end), "nothing was given up"
+        parked.discard(connection, live, bad.position, "entered twice")
+        assert parked.retry(connection, live, wallet.id, recorder, log.log_mapper.decode)
+        now = sorted(line(row) for row in fetch(connection, f"select * from {live.table}", None))
+        assert rows_then(past, one, end) == now != rows_replayed(log, one, end)
+        assert rows_then(past, one, bad.position - 1) == rows_replayed(log, one, bad.position - 1)
+        assert parked.listed(connection, with_discarded=True) == parked.listed(
+            connection, build=live.number, with_discarded=True
+        )
 
 
 @pytest.mark.usefixtures("history")

@@ -130,6 +130,79 @@ class Failing:
         view(self.broken).fold(rows, fact)
 
 
+class Unfit(Failing):
+    """Takes such an amount, and then cannot tell its keys or makes a row of it that does not fit the table."""
+
+    def __init__(self, broken: str, how: str) -> None:
+        super().__init__(4000, broken)
+        self.how = how
+
+    def keys(self, fact: Fact) -> Any:
+        if self.how == "keys" and self._is_hit(fact):
+            return (fact.event.nothing,)
+        keys = view(self.broken).keys(fact)
+        return (*keys, (7, *keys[0][1:])) if self.how == "a key" and self._is_hit(fact) else keys
+
+    def fold(self, rows: Rows, fact: Fact) -> None:
+        view(self.broken).fold(rows, fact)
+        if self._is_hit(fact):
+            (key,) = view(self.broken).keys(fact)
+            rows[key] = {**(rows[key] or {}), **UNFIT.get(self.how, {})}
+
+    def _is_hit(self, fact: Fact) -> bool:
+        return bool(getattr(fact.event, "amount_minor", 0) > self.limit)
+
+
+UNFIT = {"a number": {"entries": 2**40}, "a type": {"debit_minor": "many"}, "a text": {"currency": "E\0R"}}
+"""The driver refuses all but the last, and that the server."""
+
+
+@pytest.mark.usefixtures("history")
+@pytest.mark.parametrize(
+    ("name", "how", "why"),
+    [
+        ("wallet_days", "keys", "no attribute 'nothing'"),
+        ("wallet_days", "a key", "no attribute 'bytes'"),
+        ("wallet_days", "a number", "format requires"),
+        ("wallet_days", "a type", "argument"),
+        ("balances", "a key", "no attribute 'bytes'"),
+        ("balances", "a text", "invalid byte sequence"),
+    ],
+)
+def test_an_event_of_which_no_row_can_be_made_is_refused_or_parked_like_any_other(
+    name: str, how: str, why: str, database_url: str
+) -> None:
+    for more in ({}, {"workers": 4, "side_by_side_events": 1}):
+        with pytest.raises(EventRefused, match=rf"{name} cannot take wallet\.posted\.v1 at position \d+.*: .*{why}"):
+            rebuild(database_url, Wanted(Unfit(name, how), **more))
+        with connect(database_url) as connection:
+            assert [row["state"] for row in builds.listed(connection, name)] == ["live"]
+    for more in ({}, {"batch_events": 100, "page_events": 30}):
+        found = []
+        for failing in (Failing(4000, name), Unfit(name, how)):
+            told = rebuild(database_url, Wanted(failing, park=True, fresh=True, **more))
+            with connect(database_url) as connection:
+                made = builds.find(connection, name, number=told.build)
+                aside = [one.position for one in parked.listed(connection, build=told.build)]
+                found.append((aside, digest(connection, made)))
+        assert found[0] == found[1] != ([], digest_of(database_url, name, "live")), more
+
+
+@pytest.mark.usefixtures("history")
+def test_what_is_no_events_fault_is_put_down_to_none(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of the build is gone, as it is for one who drops a build that is being filled."""
+    one = Failing(10_000)
+
+    def dropping(rows: Rows, fact: Fact) -> None:
+        with connect(database_url) as other:
+            other.execute(f"drop table if exists {builds.find(other, 'wallet_days', 'filling').table}")
+        view("wallet_days").fold(rows, fact)
+
+    one.fold = dropping  # type: ignore[method-assign]
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        rebuild(database_url, Wanted(one, park=True))
+
+
 @pytest.mark.usefixtures("history")
 def test_an_event_the_view_cannot_take_ends_the_rebuild_by_name_and_leaves_the_live_build(database_url: str) -> None:
     before = digest_of(database_url, "wallet_days", "live")
