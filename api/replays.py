@@ -71,6 +71,10 @@ class ReplaySchema(Schema):
     seconds_left = fields.Integer(
         required=True, allow_none=True, metadata={"description": "At the rate so far, while it is running"}
     )
+    streams_set_aside = fields.Integer(
+        required=True, metadata={"description": "Parked in its build now: events of theirs are not in its rows"}
+    )
+    events_given_up = fields.Integer(required=True, metadata={"description": "Discarded for the view, and left out"})
     parts = fields.List(fields.Nested(ReplayPartSchema), required=True)
     started_at = fields.AwareDateTime(required=True)
     resumed_at = fields.AwareDateTime(required=True, allow_none=True)

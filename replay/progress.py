@@ -29,6 +29,7 @@ select r.replay_id, r.view, r.build, r.version, r.code_version, r.state, r.probl
        r.resumed_at, r.ended_at, r.worked_s, r.book, p.parts, p.events, p.position, p.moved_at,
        (select e.book from log.events e where e.position = r.refused_at) as refused_book,
        (select coalesce(min(e.position), 0) from log.events e) as first,
+       a.streams_set_aside, a.events_given_up,
        r.ended_at is null and {_AT_WORK} as at_work
   from views.replays r cross join lateral (
        select jsonb_agg(jsonb_build_object('part', part, 'position', position, 'events', events, 'moved_at', updated_at)
@@ -36,6 +37,12 @@ select r.replay_id, r.view, r.build, r.version, r.code_version, r.state, r.probl
               coalesce(sum(events), 0)::bigint as events, coalesce(avg(position), 0) as position,
               coalesce(max(updated_at), r.started_at) as moved_at
          from views.replay_parts where replay_id = r.replay_id) p
+       cross join lateral (
+       select count(distinct stream_id) filter (where discarded is null) as streams_set_aside,
+              count(*) filter (where discarded is not null) as events_given_up
+         from views.parked where view = r.view and build = r.build and r.replay_id = (
+              select n.replay_id from views.replays n where n.view = r.view and n.build = r.build
+               order by n.started_at desc, n.replay_id desc limit 1)) a
 """  # noqa: S608 - texts of ours
 # Time that passed while it was cut off is no time that it worked.
 _WORKED = """
@@ -84,7 +91,8 @@ class PartProgress(NamedTuple):
 @dataclass(frozen=True)
 class Progress:
     """How far a rebuild is; `percent` is measured along the log, which takes no counting of events. `seconds` is how
-    long it has worked, `first` and `until` the part of the log that it reads, `book` whose rows alone it is about."""
+    long it has worked, `first` and `until` the part of the log that it reads, `book` whose rows alone it is about;
+    `streams_set_aside` and `events_given_up` are what its build is without now."""
 
     replay_id: UUID
     view: str
@@ -106,6 +114,8 @@ class Progress:
     at_work: bool
     book: int | None
     refused_book: int | None
+    streams_set_aside: int
+    events_given_up: int
 
     @property
     def status(self) -> Status:
@@ -146,6 +156,8 @@ class Progress:
             "percent": round(self.percent, 2),
             "seconds": round(self.seconds, 3),
             "events_per_second": round(self.events_per_second),
+            "streams_set_aside": self.streams_set_aside,
+            "events_given_up": self.events_given_up,
             "seconds_left": None if left is None else round(left),
             "parts": [{**part._asdict(), "position": str(part.position)} for part in self.parts],
             "started_at": self.started_at.isoformat(),

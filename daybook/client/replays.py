@@ -39,6 +39,8 @@ class Replay(Answer):
     seconds: float
     events_per_second: int
     seconds_left: int | None
+    streams_set_aside: int
+    events_given_up: int
     parts: tuple[ReplayPart, ...]
     started_at: datetime
     resumed_at: datetime | None

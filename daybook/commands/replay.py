@@ -159,9 +159,17 @@ def _wait_level(opened: Session, name: str, number: int) -> None:
 
 
 def _done(told: progress.Progress, past_table: str | None) -> str:
-    """With what to do next: a build of the past is no candidate for a swap, and is found by its table."""
+    """With what its rows are without, which nobody looks for later, and what to do next: a build of the past is no
+    candidate for a swap, and is found by its table."""
     rate = f"{told.events:,} events in {told.seconds:.1f} s, {told.events_per_second:,.0f}/s"
     filled = f"{told.view} build {told.build} is filled ({rate})"
+    without = [
+        f"{count} {what}"
+        for count, what in ((told.streams_set_aside, "streams set aside"), (told.events_given_up, "discarded events"))
+        if count
+    ]
+    if without:
+        filled += f", without {' and '.join(without)} (daybook parked list --view {told.view} --all)"
     if past_table is None:
         return f"{filled}. Next: daybook replay diff {told.view}"
     return f"{filled}, in {past_table}. Afterwards: daybook replay drop {told.view} {told.build}"

@@ -160,13 +160,44 @@ def test_a_damaged_event_is_named_by_its_place_and_can_be_left_out(shell: Shell,
     assert states(shell, "postings") == ["live"]
     assert [row["state"] for row in shell.facts("replay", "status")] == ["failed", "failed"]
     assert where in shell.run("replay", "status")
-    assert "build 4 is filled" in shell.run("replay", "rebuild", "postings", "--park")
+    told = shell.run("replay", "rebuild", "postings", "--park")
+    assert "build 4 is filled" in told
+    assert ", without 1 streams set aside (daybook parked list --view postings --all). Next: " in told
     (parked,) = json.loads(shell.ended("parked", "list", "--view", "postings", "--json", status=1).stdout)
-    assert (parked["position"], parked["stream_id"]) == (str(position), str(stream))
+    assert (parked["build"], parked["position"], parked["stream_id"]) == (4, str(position), str(stream))
     assert "1 removed" in shell.ended("replay", "diff", "postings", status=1).stdout
     told = shell.run("replay", "swap", "postings", status=1)
     assert "postings build 4 set 1 streams aside that the live build took: see `daybook parked`" in told
     assert digest_of(database_url, "postings", "live") == before
+
+
+def test_what_a_build_that_is_not_live_set_aside_is_tried_again_or_given_up_by_its_number(
+    shell: Shell, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        spoilt = owner.execute(SPOIL).fetchone()
+    assert spoilt is not None
+    position, stream = str(spoilt[0]), str(spoilt[2])
+    shell.run("replay", "rebuild", "postings", "--park")
+    line = shell.ended("parked", "list", status=1).stdout
+    assert line.startswith(f"postings  2  {position}  {stream}  posting.recorded.v1  ")
+    assert "View postings build 1 holds nothing" in shell.run("parked", "retry", "postings", stream, status=1)
+    assert "cannot be read" in shell.run("parked", "retry", "postings", stream, "--build", "2", status=1)
+    told = shell.run("parked", "retry", "postings", stream, "--build", "7", status=1)
+    assert "view postings has no build 7; its builds: 1 (live), 2 (shadow)" in told
+    discard = ("parked", "discard", "postings", position, "--reason", "nobody can read it")
+    assert "View postings build 1 holds no event" in shell.run(*discard, status=1)
+    shell.run(*discard, "--build", "2")
+    assert shell.run("parked", "list") == ""
+    assert shell.run("parked", "list", "--all", "--build", "2") == f"{line[:-1]}  discarded: nobody can read it\n"
+    assert shell.run("parked", "show", stream, "--all") == shell.run("parked", "list", "--all")
+    assert "build 2 is live" in shell.run("replay", "swap", "postings")
+    assert "without 1 discarded events" in shell.run("replay", "rebuild", "postings")
+    assert "equal" in shell.run("replay", "diff", "postings")
+    shell.run("parked", "reconsider", "postings", position)
+    told = shell.run("replay", "rebuild", "postings", status=1)
+    assert f"view postings cannot take posting.recorded.v1 at position {position}" in told
+    assert "no discarded event at position 1." in shell.run("parked", "reconsider", "postings", "1", status=1)
 
 
 def test_of_two_rebuilds_of_a_view_the_second_is_refused_and_the_first_is_done(

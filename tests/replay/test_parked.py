@@ -15,9 +15,12 @@ from eventlog.connections import connect
 from eventlog.recorded import Recorded
 from projections.registry import view, views
 from replay import parked, swap
+from replay import rebuild as rebuilds
 from replay.builds import Build, find
 from replay.digest import digest
+from replay.fill import EventRefused
 from replay.machine import ViewMachine
+from replay.progress import progress
 from replay.rebuild import Wanted, rebuild
 from tests.last_written import last_written
 from tests.replay.history import MERCHANT, History, catch_up, digest_of, view_machine
@@ -218,3 +221,34 @@ def test_rows_taken_over_from_the_live_build_come_with_what_it_holds_back(
         retry(log, connection, made, waits.id)
         told = rebuild(database_url, Wanted(view("wallet_entries")))
         assert digest(connection, made) == digest(connection, find(connection, "wallet_entries", number=told.build))
+
+
+@pytest.mark.usefixtures("history")
+def test_a_rebuild_that_set_streams_aside_is_not_gone_on_with_as_one_that_sets_none_aside(
+    log: EventLog, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catch_up(log, database_url)
+    one = view("wallet_days")
+    bad = log.log_recorder.read(0, 3, topics=["wallet.posted.v1"])[-1]
+    sizes = {"batch_events": 30, "page_events": 30}
+    with psycopg.connect(database_url, autocommit=True) as owner, monkeypatch.context() as cut_off:
+        owner.execute("update log.events set state = '{' where position = %s", [bad.position])
+        cut_off.setattr(rebuilds, "_merge", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            rebuild(database_url, Wanted(one, park=True, **sizes))
+    again = rf"build 2, has set 1 streams aside: .* at position {bad.position} .* go on with it with --park, or"
+    with pytest.raises(EventRefused, match=again):
+        rebuild(database_url, Wanted(one, **sizes))
+    with connect(database_url) as connection:
+        assert find(connection, one.name, "filling").number == 2
+        told = rebuild(database_url, Wanted(one, park=True, **sizes))
+        assert (told.build, told.streams_set_aside, told.facts["streams_set_aside"]) == (2, 1, 1)
+        waiting = parked.listed(connection, one.name, build=2)
+        for entry in waiting[:2]:
+            parked.discard(connection, find(connection, one.name, "shadow"), entry.position, "cannot be read")
+        (told,) = progress(connection)
+        assert (told.streams_set_aside, told.events_given_up) == (1, 2)
+
+
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
