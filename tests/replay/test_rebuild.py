@@ -12,13 +12,14 @@ from eventlog.application import EventLog
 from eventlog.connections import connect
 from projections.registry import view, views
 from projections.view import Fact, Rows
-from replay import builds, parked
+from replay import builds, parked, scopes
 from replay.alone import AlreadyRebuilding
 from replay.digest import digest
 from replay.fill import EventRefused
 from replay.progress import progress
 from replay.rebuild import PositionAhead, Wanted, last_position, rebuild
 from replay.scopes import ScopeRefused
+from tests.last_written import last_written
 from tests.replay.history import MERCHANT, History, catch_up, digest_of
 
 
@@ -96,6 +97,46 @@ def test_rows_of_one_wallet_or_merchant_are_repaired_alone_and_equal_a_full_rebu
     told = rebuild(database_url, Wanted(view(name), scope={scope: str(wallet.id) if scope == "wallet" else MERCHANT}))
     assert told.events
     assert digest_of(database_url, name, "shadow") == full
+
+
+def test_while_rows_are_taken_over_the_machine_goes_on_and_what_it_does_is_not_lost(
+    history: History, log: EventLog, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wallet = history.wallets[0]
+    copy = scopes._copy
+
+    def copy_under_traffic(*arguments: Any) -> None:
+        copy(*arguments)
+        history.write(20)
+        catch_up(log, database_url)
+
+    monkeypatch.setattr(scopes, "_copy", copy_under_traffic)
+    before = last_written(log)
+    told = rebuild(database_url, Wanted(view("wallet_entries"), scope={"wallet": str(wallet.id)}))
+    assert told.until == before
+    catch_up(log, database_url)
+    assert digest_of(database_url, "wallet_entries", "shadow") == digest_of(database_url, "wallet_entries", "live")
+
+
+@pytest.mark.usefixtures("history")
+def test_a_build_whose_rows_were_not_taken_over_is_given_up_by_the_next_rebuild(
+    history: History, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = {"wallet": str(history.wallets[0].id)}
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for more in ({}, {"scope": scope}):
+        with monkeypatch.context() as cut_off, connect(database_url) as connection:
+            cut_off.setattr(scopes, "_copy", killed)
+            with pytest.raises(KeyboardInterrupt):
+                rebuild(database_url, Wanted(view("balances"), scope=scope))
+            assert [row["state"] for row in builds.listed(connection, "balances")][-1] == "filling"
+        rebuild(database_url, Wanted(view("balances"), **more))
+        assert digest_of(database_url, "balances", "shadow") == digest_of(database_url, "balances", "live")
+        with connect(database_url) as connection:
+            assert "filling" not in {row["state"] for row in builds.listed(connection, "balances")}
 
 
 @pytest.mark.usefixtures("history")
