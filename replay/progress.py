@@ -40,9 +40,7 @@ select r.replay_id, r.view, r.build, r.version, r.code_version, r.state, r.probl
        cross join lateral (
        select count(distinct stream_id) filter (where discarded is null) as streams_set_aside,
               count(*) filter (where discarded is not null) as events_given_up
-         from views.parked where view = r.view and build = r.build and r.replay_id = (
-              select n.replay_id from views.replays n where n.view = r.view and n.build = r.build
-               order by n.started_at desc, n.replay_id desc limit 1)) a
+         from views.parked where view = r.view and build = r.build) a
 """  # noqa: S608 - texts of ours
 # Time that passed while it was cut off is no time that it worked.
 _WORKED = """

@@ -38,9 +38,9 @@ class ScopeRefused(ValueError):
 def begin(connection: psycopg.Connection[Any], view: View, scope: dict[str, str]) -> Replay:
     """Copies the live build but for the scope's rows, and records the rebuild of those up to where the live one stands.
 
-    The build is made by itself, because that takes a lock which the machine waits for; copying takes none. A build
-    whose rows were not copied, because the process was killed, is given up by the next rebuild of the view. Raises
-    ScopeRefused and NoSuchBuild.
+    The build is made by itself, because its number is taken under a lock that others wait for; copying takes none. A
+    build whose rows were not copied, because the process was killed, is given up by the next rebuild of the view.
+    Raises ScopeRefused and NoSuchBuild.
     """
     _live(connection, view)
     streams = _streams(connection, view, scope)
