@@ -120,6 +120,18 @@ def test_what_was_given_up_for_the_live_build_is_left_out_of_every_build_after_i
 
 
 @pytest.mark.usefixtures("history")
+def test_where_the_last_event_was_given_up_that_made_others_superfluous_the_one_before_it_counts(
+    log: EventLog, database_url: str
+) -> None:
+    last = log.log_recorder.read(0, 10**6, topics=["wallet.posted.v1"])[-1]
+    fold(log, database_url, refusing(log, lambda row: row.position == last.position))
+    with connect(database_url) as connection:
+        give_up_the_first(log, connection, find(connection, "balances", "live"), last.stream_id)
+    rebuild(database_url, Wanted(view("balances")))
+    assert digest_of(database_url, "balances", "shadow") == digest_of(database_url, "balances", "live")
+
+
+@pytest.mark.usefixtures("history")
 def test_the_machine_leaves_out_what_was_given_up_wherever_a_build_stands(log: EventLog, database_url: str) -> None:
     fold(log, database_url, refusing(log, every_second(log)))
     with connect(database_url) as connection:

@@ -211,10 +211,13 @@ UNFIT = {"a number": {"entries": 2**40}, "a type": {"debit_minor": "many"}, "a t
     ],
 )
 def test_an_event_of_which_no_row_can_be_made_is_refused_or_parked_like_any_other(
-    name: str, how: str, why: str, database_url: str
+    name: str, how: str, why: str, log: EventLog, database_url: str
 ) -> None:
-    for more in ({}, {"workers": 4, "side_by_side_events": 1}):
-        with pytest.raises(EventRefused, match=rf"{name} cannot take wallet\.posted\.v1 at position \d+.*: .*{why}"):
+    posted = log.log_recorder.read(0, 10**6, topics=["wallet.posted.v1"])
+    first = next(row.position for row in posted if log.log_mapper.decode(row).amount_minor > 4000)
+    for more, where in (({}, first), ({"workers": 4, "side_by_side_events": 1}, r"\d+")):
+        told = rf"{name} cannot take wallet\.posted\.v1 at position {where}, .*: .*{why}"
+        with pytest.raises(EventRefused, match=told):
             rebuild(database_url, Wanted(Unfit(name, how), **more))
         with connect(database_url) as connection:
             assert [row["state"] for row in builds.listed(connection, name)] == ["live"]
