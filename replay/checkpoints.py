@@ -20,8 +20,9 @@ from projections.queries.reading import PastUnderWay
 from projections.registry import versions
 from replay import builds, parked, replays
 from replay.builds import Build
-from replay.fill import FillOptions, PartFill
+from replay.fill import PartFill
 from replay.pages import LogPages
+from replay.part import FillOptions
 
 STEP_EVENTS = 10_000
 """The most events of the log that a question folds by itself: what one holds in memory, and what each page costs."""

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -19,13 +17,10 @@ import psycopg
 from eventlog.recorded import Recorded
 from projections.view import Fact, Key, Rows, View
 from replay import parked, tables
-from replay.builds import Build
-from replay.pages import PAGE_EVENTS, Page, Pages, Share
+from replay.pages import Page, Pages
+from replay.part import FillOptions, Part
 
-LATEST_PAGES = 10
-"""Where what is superseded is left out, a page covers so much more and still holds few rows."""
-BATCH_EVENTS = 500_000
-BATCH_ROWS = 50_000
+BATCH_ROWS = 20_000
 KNOWN_ROWS = 50_000
 STANDING = "select position, events from views.replay_parts where replay_id = %s and part = %s for update"
 ADVANCE = """
@@ -71,37 +66,6 @@ class PartGone(Exception):
     """The replay was given up, or somebody else fills this part, while it was being filled."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """What one worker fills: the streams that hash to `number` of `parts`, or exactly `streams`. `build.relation` is
-    the table of the part."""
-
-    replay_id: UUID
-    build: Build
-    number: int
-    parts: int
-    streams: tuple[UUID, ...] | None = None
-
-    @property
-    def share(self) -> Share:
-        """What is to be read for it."""
-        return Share(self.build.view, self.number, self.parts, self.streams)
-
-
-class FillOptions(NamedTuple):
-    """`park` sets streams aside that the view cannot take, instead of failing; a batch is what lies between two
-    checkpoints, a page what is read at once; `archive` is the directory of one to read from as far as it reaches."""
-
-    park: bool = False
-    batch_events: int = BATCH_EVENTS
-    page_events: int = PAGE_EVENTS
-    archive: Path | None = None
-
-    def page_of(self, view: View) -> int:
-        """How many events one page is about."""
-        return min(self.page_events * (LATEST_PAGES if view.supersedes else 1), self.batch_events)
-
-
 class PartFill:
     """Fills a part up to a position. `pages` has a session of its own and not `write`, so that reading goes on while
     rows are folded and written."""
@@ -121,6 +85,8 @@ class PartFill:
         self._rows: Rows = {}
         self._known: Rows = {}
         self._all_known = False
+        self._asks = False
+        """Whether rows are ever looked for: a view that only adds some has none to be remembered."""
         self._careful_to = 0
         self._held: dict[UUID, int] = {}
         self._given_up: frozenset[int] = frozenset()
@@ -243,6 +209,7 @@ class PartFill:
         rows, known = self._rows, self._known
         missing = []
         for key in keys:
+            self._asks = True
             if key not in rows:
                 rows[key] = known.pop(key, None)
                 if rows[key] is None and not self._all_known:
@@ -271,7 +238,8 @@ class PartFill:
             if moved.rowcount == 0:
                 raise PartGone(f"part {part.number} of replay {part.replay_id} is no longer at position {start}")
         self._waiting.clear()
-        self._known.update((key, row) for key, row in self._rows.items() if row is not None)
+        if self._asks:
+            self._known.update((key, row) for key, row in self._rows.items() if row is not None)
         self._rows.clear()
         if len(self._known) > KNOWN_ROWS:
             self._known.clear()

@@ -27,8 +27,9 @@ from projections.view import View
 from replay import builds, parked, replays, scopes, tables, workers
 from replay.alone import alone
 from replay.builds import Build
-from replay.fill import BATCH_EVENTS, EventRefused, FillOptions
+from replay.fill import EventRefused
 from replay.pages import PAGE_EVENTS
+from replay.part import BATCH_EVENTS, FillOptions
 from replay.progress import Progress, progress
 from replay.replays import Replay
 

@@ -14,7 +14,7 @@ from projections.registry import versions
 from projections.view import View, in_parts
 from replay import builds
 from replay.builds import Build
-from replay.fill import Part
+from replay.part import Part
 
 BEGIN = """
 insert into views.replays (replay_id, view, build, version, code_version, until, parts, scope, state, book)

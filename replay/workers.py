@@ -21,8 +21,9 @@ import domain  # noqa: F401 - a worker process reads events of topics that only 
 from eventlog.connections import connect
 from eventlog.mapper import LogMapper
 from replay.archive.errors import ArchiveDamaged
-from replay.fill import EventRefused, FillOptions, Part, PartFill, PartGone
+from replay.fill import EventRefused, PartFill, PartGone
 from replay.pages import LogPages, Pages
+from replay.part import FillOptions, Part
 
 LOCK_PART = "select pg_advisory_lock(hashtextextended('daybook replay part ' || %s, 0))"
 WORKER_REFUSED = 4

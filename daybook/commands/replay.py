@@ -13,38 +13,23 @@ from typing import Any
 from uuid import UUID
 
 import click
-import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from daybook.commands import _corrections, _record, _rows, _what_if, read_settings
+from daybook.commands import _builds, _corrections, _record, _rows, _what_if
 from daybook.commands._moments import AsOf, as_of_help, position_of
+from daybook.commands._replaying import replaying
 from daybook.commands._reports import html_option, write_page
-from daybook.logs import configure_logging
-from daybook.session import EXIT_FINDING, EXIT_UNREACHABLE, Session, session
+from daybook.session import EXIT_FINDING, Session
 from eventlog.connections import connect
-from projections.queries import MomentNotReached
-from projections.registry import UnknownView, versions, view, views
+from projections.registry import view
 from replay import builds, compare, progress, rebuild, report, swap
-from replay.alone import AlreadyRebuilding
-from replay.archive.errors import ArchiveDamaged, ArchiveDiffers
-from replay.builds import NoSuchBuild
 from replay.causes import add_causes
 from replay.compare import NotLevel
-from replay.differing import KeysDiffer
-from replay.fill import EventRefused, PartGone
-from replay.rebuild import PositionAhead, Wanted
-from replay.scopes import ScopeRefused
-from replay.swap import BuildNotReady, ReadersInTheWay
-from replay.workers import WorkerLost
+from replay.rebuild import Wanted
 
 LEVEL_TIMEOUT_S = 120.0
 LOOK_S = 0.1
-REFUSALS = (
-    AlreadyRebuilding, ArchiveDamaged, ArchiveDiffers, BuildNotReady, EventRefused, KeysDiffer, NotLevel, NoSuchBuild,
-    PartGone, ReadersInTheWay, WorkerLost,
-)  # fmt: skip
-USAGE = (MomentNotReached, PositionAhead, ScopeRefused, UnknownView)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 view_argument = click.argument("name", metavar="VIEW")
 
@@ -58,33 +43,9 @@ command.add_command(_what_if.command)
 command.add_command(_corrections.command)
 command.add_command(_record.command)
 command.add_command(_rows.command)
-
-
-@contextlib.contextmanager
-def _opened(roles: tuple[str, ...] = ()) -> Iterator[Session]:
-    """The log and the views; what replay refuses ends the command with its message, and leaves the live build alone."""
-    settings = read_settings()
-    configure_logging(settings.log_level, "replay")
-    try:
-        with session(settings, roles=roles) as opened, _room_is_asked_for():
-            yield opened
-    except USAGE as wrong:
-        raise click.UsageError(str(wrong)) from None
-    except REFUSALS as refused:
-        click.echo(str(refused), err=True)
-        raise SystemExit(EXIT_FINDING) from None
-
-
-@contextlib.contextmanager
-def _room_is_asked_for() -> Iterator[None]:
-    """A full disk is told before the session takes it for a database that cannot be reached."""
-    try:
-        yield
-    except psycopg.errors.DiskFull as full:
-        what = full.diag.message_primary or str(full)
-        way_out = "the live build is untouched; make room and run it again, and it goes on"
-        click.echo(f"the database has no room left: {what}; {way_out}", err=True)
-        raise SystemExit(EXIT_UNREACHABLE) from None
+command.add_command(_builds.list_builds)
+command.add_command(_builds.drop)
+command.add_command(_builds.remove)
 
 
 @command.command("rebuild")
@@ -114,7 +75,7 @@ def rebuild_(
     if only_wallet and only_merchant:
         raise click.UsageError("--only-wallet, --only-merchant: give one of them")
     scope = {"wallet": str(only_wallet)} if only_wallet else {"merchant": str(only_merchant)} if only_merchant else {}
-    with _opened(("engine", "views")) as opened:
+    with replaying(("engine", "views")) as opened:
         wanted = Wanted(view(name), workers, position_of(opened, as_of), scope, park, fresh, archive)
         with _progress(name) as heard:
             told = rebuild.rebuild(opened.database_url, wanted, heard)
@@ -175,31 +136,6 @@ def _done(told: progress.Progress, past_table: str | None) -> str:
     return f"{filled}, in {past_table}. Afterwards: daybook replay drop {told.view} {told.build}"
 
 
-@command.command("builds")
-@click.argument("name", metavar="[VIEW]", required=False)
-@json_option
-def builds_(name: str | None, as_json: bool) -> None:
-    """List the builds of all views, or of one."""
-    with _opened() as opened, connect(opened.database_url) as connection:
-        wanted = None if name is None else view(name).name
-        rows = [{**row, "position": str(row["position"])} for row in builds.listed(connection, wanted)]
-    if as_json:
-        click.echo(json.dumps(rows, default=str))
-        return
-    for row in rows:
-        click.echo(
-            f"{row['view']:<18} {row['build']:>3}  v{row['version']}  {row['state']:<8} {row['position']}{_code(row)}"
-        )
-
-
-def _code(row: dict[str, Any]) -> str:
-    """What is to be said about the code that a build was made by; nothing where it is the code that is there."""
-    known = versions().get((row["view"], row["version"]))
-    if known is None:
-        return "  (its code is gone: not kept up)"
-    return "" if builds.is_of_this_code(row["code_version"], known) else "  (other code than now)"
-
-
 @command.command("diff")
 @view_argument
 @html_option
@@ -207,7 +143,7 @@ def _code(row: dict[str, Any]) -> str:
 @json_option
 def diff(name: str, html: Path | None, rows: int, as_json: bool) -> None:
     """Compare the live build of VIEW with the one beside it; ends with 1 when they differ."""
-    with _opened(("engine", "views")) as opened:
+    with replaying(("engine", "views")) as opened:
         found = _compared(opened, view(name).name, rows)
     if html is not None:
         write_page(html, report.page(found))
@@ -236,7 +172,7 @@ def _compared(opened: Session, name: str, rows: int) -> compare.Comparison:
 @json_option
 def swap_(name: str, as_json: bool) -> None:
     """Let readers see the new build of VIEW from now on; the old one is kept, and kept up, for a way back."""
-    with _opened(("engine", "views")) as opened:
+    with replaying(("engine", "views")) as opened:
         done = swap.swap(opened.database_url, view(name).name)
     click.echo(json.dumps({**asdict(done), "position": str(done.position)}) if as_json else _swapped(done))
 
@@ -246,7 +182,7 @@ def swap_(name: str, as_json: bool) -> None:
 @json_option
 def rollback(name: str, as_json: bool) -> None:
     """Let readers see the build of VIEW again that was live before."""
-    with _opened(("engine", "views")) as opened:
+    with replaying(("engine", "views")) as opened:
         done = swap.roll_back(opened.database_url, view(name).name)
     click.echo(json.dumps({**asdict(done), "position": str(done.position)}) if as_json else _swapped(done))
 
@@ -258,36 +194,11 @@ def _swapped(done: swap.Swapped) -> str:
     )
 
 
-@command.command("drop")
-@view_argument
-@click.argument("number", type=int, metavar="BUILD")
-@json_option
-def drop(name: str, number: int, as_json: bool) -> None:
-    """Drop a build of VIEW that is not live; after that there is no way back to it."""
-    with _opened() as opened:
-        gone = swap.drop(opened.database_url, view(name).name, number)
-    click.echo(json.dumps({"view": name, "dropped": gone.number}) if as_json else f"{gone.name} dropped")
-
-
-@command.command("remove")
-@view_argument
-@json_option
-def remove(name: str, as_json: bool) -> None:
-    """Remove VIEW with all its builds, once its code is gone from the program and from DAYBOOK_VIEW_MODULES."""
-    with _opened() as opened:
-        if name in views():
-            raise click.UsageError(
-                f"view {name} is in the program: take its module out of DAYBOOK_VIEW_MODULES, of the processes first"
-            )
-        count = swap.remove(opened.database_url, name)
-    click.echo(json.dumps({"view": name, "removed": count}) if as_json else f"view {name} removed, builds: {count}")
-
-
 @command.command("status")
 @json_option
 def status(as_json: bool) -> None:
     """List the latest rebuilds with how far they are."""
-    with _opened() as opened, connect(opened.database_url) as connection:
+    with replaying() as opened, connect(opened.database_url) as connection:
         found = progress.progress(connection)
     if as_json:
         click.echo(json.dumps([told.facts for told in found]))
