@@ -49,8 +49,15 @@ def test_a_rebuilt_view_equals_the_live_one_and_is_kept_up_from_then_on(
     assert digest_of(database_url, name, "shadow") == digest_of(database_url, name, "live") != before
 
 
+MORE = ("postings", "due", "wallet_entries", "payment_orders")
+"""Views of several workers like those that are tried every time."""
+
+
 @pytest.mark.usefixtures("history")
-@pytest.mark.parametrize("name", ["balances", "trial_balance", "postings", "due", "wallet_days"])
+@pytest.mark.parametrize(
+    "name",
+    ["balances", "trial_balance", "wallet_days", *(pytest.param(name, marks=pytest.mark.long) for name in MORE)],
+)
 def test_any_number_of_workers_and_any_size_of_batch_give_the_same_rows(name: str, database_url: str) -> None:
     wanted = digest_of(database_url, name, "live")
     for workers, batch in ((1, 1), (1, 7), (1, 100), (2, 64), (4, 1000), (8, 500_000)):
