@@ -12,7 +12,6 @@ from replay.builds import Build, CodeGone, NoSuchBuild
 RECORD = "insert into views.exchanges (view, came, went, position) values (%s, %s, %s, %s)"
 LAST = "select went from views.exchanges where view = %s order by exchange desc limit 1"
 OF_VIEW = "select came, went, position from views.exchanges where view = %s order by exchange"
-FORGET = "delete from views.exchanges where view = %s"
 
 
 class Span(NamedTuple):

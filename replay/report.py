@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -20,6 +21,7 @@ ROWS_ON_TERMINAL = 20
 CAUSES_ON_TERMINAL = 3
 CAUSES_ON_PAGE = 10
 ROWS_ON_PAGE = 2_000
+_NUMBER = re.compile(r"(<\w+>)?(-|[+-]?\d[\d,.]*( [A-Z]{3})?)(</\w+>)?")
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1d2733}
 table{border-collapse:collapse;width:100%;margin:1rem 0}caption{text-align:left;font-weight:600;padding:.3rem 0}
@@ -273,9 +275,14 @@ def _moment(moment: datetime) -> str:
 
 
 def html_table(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, escaped: bool = False) -> str:
-    """A table of a page; cells are text unless `escaped` says that they are HTML already."""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{cell if escaped else escape(cell)}</td>' for cell in row)}</tr>" for row in rows
-    )
+    """A table of a page; cells are text unless `escaped` says that they are HTML already. Numbers and amounts stand one
+    below the other."""
+    numbers = {place for place in range(len(header)) if all(_NUMBER.fullmatch(row[place]) for row in rows)}
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        marks = (' class="n"' if place in numbers else "" for place in range(len(cells)))
+        return "".join(f"<{tag}{mark}>{cell}</{tag}>" for mark, cell in zip(marks, cells, strict=True))
+
+    body = "".join(f"<tr>{line(row if escaped else [escape(cell) for cell in row], 'td')}</tr>" for row in rows)
+    head = line([escape(cell) for cell in header], "th")
     return f"<table><caption>{escape(title)}</caption><tr>{head}</tr>{body}</table>"
