@@ -88,6 +88,14 @@ class Build:
         return self.view.name, self.number
 
 
+class TemporaryBuild(Build):
+    """A build in a table of one session, which nobody else sees; it is gone with that, however it ends."""
+
+    @property
+    def table(self) -> str:
+        return f"pg_temp.{self.relation}"
+
+
 @cache
 def code_version(view: View) -> str:
     """The program's version and a digest of the view's own part of the module that it is written in."""

@@ -24,7 +24,7 @@ from eventlog.recorded import Recorded
 from projections.queries.reading import PastUnderWay, Then
 from projections.view import Fact, Key, Rows, View, template
 from replay import builds, parked, tables
-from replay.builds import Build
+from replay.builds import Build, TemporaryBuild
 from replay.checkpoints import STEP_EVENTS, Checkpoints, asked_again, is_far, nearest
 
 SESSIONS_MAX = 2
@@ -46,14 +46,6 @@ class _Far(Exception):
     def __init__(self, live: Build) -> None:
         self.live = live
         super().__init__(live.view.name)
-
-
-class _Temporary(Build):
-    """Rows of the question's own session."""
-
-    @property
-    def table(self) -> str:
-        return f"pg_temp.{self.relation}"
 
 
 class PastViews:
@@ -247,7 +239,7 @@ def _show(connection: psycopg.Connection[Any], view: View, base: Build | None, r
     )
     connection.execute(like, prepare=False)
     present: Rows = {key: row for key, row in rows.items() if row is not None}
-    tables.write(connection, _Temporary(view, 0, "past", 0, changed), present)
+    tables.write(connection, TemporaryBuild(view, 0, "past", 0, changed), present)
     columns = sql.SQL(", ").join(map(sql.Identifier, view.columns))
     parts: list[sql.Composable] = [sql.SQL("select {} from pg_temp.{}").format(columns, sql.Identifier(changed))]
     if base is not None:

@@ -14,7 +14,7 @@ from eventlog.connections import connect
 from projections.registry import views
 from projections.view import template
 from replay import builds
-from replay.builds import Build
+from replay.builds import Build, TemporaryBuild
 from replay.digest import digest
 
 LIVE = "select view from views.builds where state = 'live' order by view"
@@ -116,19 +116,9 @@ def _value(connection: psycopg.Connection[Any], query: Any, parameters: Any = No
     return row[0] if row else None
 
 
-@dataclass(frozen=True)
-class FoldedBuild(Build):
-    """A build in a table of one session alone, gone with it."""
-
-    @property
-    def table(self) -> str:
-        """Beside the schema of the views, so that nobody else sees it."""
-        return f"pg_temp.{self.relation}"
-
-
-def folded_build(connection: psycopg.Connection[Any], live: Build) -> FoldedBuild:
+def folded_build(connection: psycopg.Connection[Any], live: Build) -> TemporaryBuild:
     """An empty twin of a live build, with its columns and key."""
-    made = FoldedBuild(live.view, live.number, "filling", 0, f"{live.relation}_folded")
+    made = TemporaryBuild(live.view, live.number, "filling", 0, f"{live.relation}_folded")
     name = sql.Identifier("pg_temp", made.relation)
     pattern = sql.Identifier("views", template(live.view))
     like = sql.SQL("create temporary table {} (like {} including defaults including constraints)")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import psycopg
@@ -18,7 +17,7 @@ from psycopg import sql
 from eventlog.connections import connect
 from projections.view import Rows, View
 from replay import tables
-from replay.builds import Build
+from replay.builds import Build, TemporaryBuild
 from replay.compare import Comparison, compare_here
 from replay.fill import EventRefused
 from replay.what_if.changes import FAILURES, ModuleUnusable, said
@@ -29,20 +28,11 @@ SPILL_ROWS = 50_000
 """Rows that a build keeps in memory before it writes them to its table."""
 
 
-@dataclass(frozen=True)
-class SandboxBuild(Build):
-    """A build in a temporary table."""
-
-    @property
-    def table(self) -> str:
-        return f"pg_temp.{self.relation}"
-
-
 class Filling:
     """Folds what it is told into a sandbox build; a listener of the pass. Events at the positions of `aside` are left
     out: the build in force has set them aside too."""
 
-    def __init__(self, connection: psycopg.Connection[Any], build: SandboxBuild, aside: frozenset[int]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], build: TemporaryBuild, aside: frozenset[int]) -> None:
         self.build = build
         self.left_out = 0
         self._aside = aside
@@ -127,7 +117,7 @@ class Sandbox:
         self.pairs: list[tuple[Filling, Filling]] = []
         for place, (old, new, *aside) in enumerate(pairs):
             first, second = (
-                SandboxBuild(view, number, "past", 0, f"what_if_{place}_{number}")
+                TemporaryBuild(view, number, "past", 0, f"what_if_{place}_{number}")
                 for number, view in enumerate((old, new), 1)
             )
             for build in (first, second):
@@ -176,7 +166,7 @@ def _first_line(problem: BaseException) -> str:
     return said(problem)
 
 
-def _create(connection: psycopg.Connection[Any], build: SandboxBuild) -> None:
+def _create(connection: psycopg.Connection[Any], build: TemporaryBuild) -> None:
     columns = [
         sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in build.view.columns.items()
     ]
@@ -194,5 +184,5 @@ def _create(connection: psycopg.Connection[Any], build: SandboxBuild) -> None:
         ) from None
 
 
-def _qualified(build: SandboxBuild) -> sql.Identifier:
+def _qualified(build: TemporaryBuild) -> sql.Identifier:
     return sql.Identifier("pg_temp", build.relation)
