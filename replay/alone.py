@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 
+PATIENCE_S = 3.0
+PAUSE_S = 0.05
 LOCK = "select pg_try_advisory_lock(hashtextextended('daybook replay of ' || %s, 0))"
 UNLOCK = "select pg_advisory_unlock(hashtextextended('daybook replay of ' || %s, 0))"
 
@@ -17,17 +20,24 @@ class AlreadyRebuilding(RuntimeError):
 
 
 @contextlib.contextmanager
-def alone(connection: psycopg.Connection[Any], view: str) -> Iterator[None]:
+def alone(connection: psycopg.Connection[Any], view: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """No other process rebuilds the view while a block does something to what is filled. Raises AlreadyRebuilding.
 
-    The lock is given back at once: the server notices the end of a session a moment later, and who runs it again before
-    that would be refused.
+    The server notices a moment later that a process was killed, so who runs it again is let wait for that. For the same
+    reason the lock is given back at once, and not left to the end of the session.
     """
-    row = connection.execute(LOCK, [view]).fetchone()
-    if not row or not row[0]:
-        raise AlreadyRebuilding(f"view {view} is being rebuilt by another process")
+    deadline = time.monotonic() + patience_s
+    while not _locked(connection, view):
+        if time.monotonic() > deadline:
+            raise AlreadyRebuilding(f"view {view} is being rebuilt by another process")
+        time.sleep(PAUSE_S)
     try:
         yield
     finally:
         with contextlib.suppress(psycopg.Error):
             connection.execute(UNLOCK, [view])
+
+
+def _locked(connection: psycopg.Connection[Any], view: str) -> bool:
+    row = connection.execute(LOCK, [view]).fetchone()
+    return bool(row and row[0])
