@@ -73,7 +73,7 @@ def _live(connection: psycopg.Connection[Any], view: View) -> Build:
     live = builds.find(connection, view.name, "live")
     if view.stream_column is None:
         raise ScopeRefused(f"view {view.name}: its rows come from many streams each; rebuild all of it")
-    if live.view.version != view.version or live.code_version != builds.code_version(view):
+    if live.view.version != view.version or not builds.is_of_this_code(live.code_version, view):
         raise ScopeRefused(f"view {view.name}: the live build was made by other code; rebuild all of it")
     return live
 
@@ -103,7 +103,11 @@ def _streams(connection: psycopg.Connection[Any], view: View, scope: dict[str, s
     if not (of_wallets or of_orders):
         raise ScopeRefused(f"view {view.name}: its rows are not of one merchant; rebuild all of it")
     query = WALLETS_OF if of_wallets else ORDERS_OF
-    found = tuple(row[0] for row in connection.execute(query, {"merchant": scope["merchant"]}))
+    try:
+        found = tuple(row[0] for row in connection.execute(query, {"merchant": scope["merchant"]}))
+    except psycopg.DataError as unreadable:
+        told = f"not every event can be read that says what is whose ({unreadable.diag.message_primary})"
+        raise ScopeRefused(f"--only-merchant: {told}; `daybook verify` names it, and rebuild all of the view") from None
     if not found:
         raise ScopeRefused(f"--only-merchant: merchant {scope['merchant']} has nothing in view {view.name}")
     return found

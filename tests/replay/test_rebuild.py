@@ -157,6 +157,10 @@ def test_what_cannot_be_rebuilt_for_one_merchant_or_wallet_is_refused(database_u
     ):
         with pytest.raises(ScopeRefused):
             rebuild(database_url, Wanted(view(name), scope=scope))
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("update log.events set state = 'no JSON' where topic = 'wallet.opened.v1'")
+    with pytest.raises(ScopeRefused, match="--only-merchant: not every event can be read that says what is whose"):
+        rebuild(database_url, Wanted(view("balances"), scope={"merchant": MERCHANT}))
     with connect(database_url) as connection:
         assert {row["state"] for row in builds.listed(connection)} == {"live"}
 
