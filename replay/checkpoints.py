@@ -12,13 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from eventlog.connections import connect
 from eventlog.recorded import Recorded
 from projections.queries.reading import PastUnderWay
 from projections.registry import versions
-from replay import builds, parked, replays
+from replay import builds, parked, replays, tables
 from replay.builds import Build
 from replay.fill import PartFill
 from replay.pages import LogPages
@@ -134,7 +133,8 @@ class Checkpoints:
         with write.transaction():
             base = nearest(write, live, position)
             if base is not None:
-                _copy(write, base, made)
+                tables.copy(write, base, made)
+                parked.take_over(write, base, made)
             replay = replays.begin(write, made, position, 1, {})
             write.execute(BEGINS_AT, [0 if base is None else base.position, replay.replay_id])
             parked.carry(write, made, position, whole=True)
@@ -144,14 +144,3 @@ class Checkpoints:
             write.execute(replays.FORGET, [replay.replay_id])
             builds.add_indexes(write, made)
             write.execute(ENDS_AT, [position, *made.key])
-
-
-def _copy(write: psycopg.Connection[Any], base: Build, made: Build) -> None:
-    columns = sql.SQL(", ").join(map(sql.Identifier, base.view.columns))
-    whole = sql.SQL("insert into {} ({columns}) select {columns} from {}").format(
-        sql.Identifier("views", made.relation), sql.Identifier("views", base.relation), columns=columns
-    )
-    write.execute("set local enable_seqscan = on")
-    write.execute(whole)
-    write.execute("set local enable_seqscan = off")
-    parked.take_over(write, base, made)

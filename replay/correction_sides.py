@@ -7,11 +7,10 @@ from typing import Any
 import psycopg
 
 from projections.view import View
-from replay import builds, exchanges
+from replay import builds, exchanges, parked
 from replay.builds import Build, NoSuchBuild
 from replay.correction_sums import template_columns
 from replay.exchanges import Span
-from replay.what_if.sandbox import set_aside
 
 
 class NotCorrectable(ValueError):
@@ -65,7 +64,7 @@ def _shadow_after(connection: psycopg.Connection[Any], live: Build) -> Build | N
 def aside(connection: psycopg.Connection[Any], wrong: Build, right: Build) -> tuple[frozenset[int], frozenset[int]]:
     """The events that each build has parked. Raises NotCorrectable where the right one lacks some that the wrong one
     has: money would be taken back for them."""
-    of_wrong, of_right = set_aside(connection, wrong), set_aside(connection, right)
+    of_wrong, of_right = parked.without(connection, wrong), parked.without(connection, right)
     if lacks := len(of_right - of_wrong):
         raise NotCorrectable(
             f"{right.name} set {lacks} events aside that build {wrong.number} took, so its numbers are not right yet:"

@@ -17,8 +17,8 @@ from projections.view import View
 PAGE_EVENTS = 20_000
 _COLUMNS = "e.position, e.book, e.stream_id, e.version, e.topic, e.recorded_at, e.state"
 _RANGE = "e.position > %(after)s and e.position <= %(until)s and e.topic = any(%(topics)s)"
-# What SQL, and an archive without SQL, both have at hand: ids of streams are hashes of names, so their last bytes are
-# spread evenly.
+# What SQL, and an archive without SQL (`Share.endings`), both have at hand: ids of streams are hashes of names, so that
+# their last bytes are spread evenly.
 _PART = " and get_byte(uuid_send(e.stream_id), 15) %% %(parts)s = %(part)s"
 READ = f"select {_COLUMNS} from log.events e where {_RANGE}{{part}} order by e.position limit %(limit)s"
 # Of the events that supersede each other only the last of each stream leaves the server: 20 times fewer, where wallets
@@ -59,9 +59,10 @@ class Share(NamedTuple):
     parts: int = 1
     streams: tuple[UUID, ...] | None = None
 
-    def has(self, stream_id: UUID) -> bool:
-        """Whether a stream is of this part; the same rule as `_PART`."""
-        return stream_id.bytes[-1] % self.parts == self.number
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """How the ids of the part's streams end, in text; none where there is one part. The same rule as `_PART`."""
+        return tuple(f"{byte:02x}" for byte in range(self.number, 256, self.parts)) if self.parts > 1 else ()
 
 
 class Pages(Protocol):

@@ -34,7 +34,8 @@ HELD = """
 select stream_id, min(position) from views.parked where view = %s and build = %s and discarded is null
  group by stream_id
 """
-GIVEN_UP = "select position from views.parked where view = %s and build = %s and discarded is not null"
+WITHOUT = "select position from views.parked where view = %s and build = %s"
+GIVEN_UP = f"{WITHOUT} and discarded is not null"
 PARK = """
 insert into views.parked (view, build, position, stream_id, topic, reason) values (%s, %s, %s, %s, %s, %s)
 on conflict (view, build, position) do update set reason = excluded.reason
@@ -118,6 +119,12 @@ def held(connection: psycopg.Connection[Any], build: Build) -> dict[UUID, int]:
 def given_up(connection: psycopg.Connection[Any], build: Build) -> frozenset[int]:
     """The positions of the events that were given up for a build."""
     return frozenset(position for (position,) in connection.execute(GIVEN_UP, [*build.key]).fetchall())
+
+
+def without(connection: psycopg.Connection[Any], build: Build) -> frozenset[int]:
+    """The positions of the events that a build has parked, whether they wait or were given up: just those are not in
+    its rows."""
+    return frozenset(position for (position,) in connection.execute(WITHOUT, [*build.key]).fetchall())
 
 
 def carry(connection: psycopg.Connection[Any], made: Build, until: int = END, *, whole: bool = False) -> None:

@@ -11,10 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg import sql
 
 from projections.view import View
-from replay import builds, parked, replays
+from replay import builds, parked, replays, tables
 from replay.builds import Build
 from replay.replays import Replay
 
@@ -63,7 +62,7 @@ def _copied(
     with connection.transaction():
         connection.execute("set transaction isolation level repeatable read")
         live = _live(connection, build.view)
-        _copy(connection, live, build, streams)
+        tables.copy(connection, live, build, streams)
         parked.take_over(connection, live, build, streams)
         parked.carry(connection, build)
         return replays.begin(connection, build, live.position, 1, scope, streams)
@@ -76,19 +75,6 @@ def _live(connection: psycopg.Connection[Any], view: View) -> Build:
     if live.view.version != view.version or not builds.is_of_this_code(live.code_version, view):
         raise ScopeRefused(f"view {view.name}: the live build was made by other code; rebuild all of it")
     return live
-
-
-def _copy(connection: psycopg.Connection[Any], live: Build, build: Build, streams: tuple[UUID, ...]) -> None:
-    assert build.view.stream_column is not None  # noqa: S101 - narrowing only
-    copy = sql.SQL("insert into {} ({columns}) select {columns} from {} where not ({} = any(%s))").format(
-        sql.Identifier("views", build.relation),
-        sql.Identifier("views", live.relation),
-        sql.Identifier(build.view.stream_column),
-        columns=sql.SQL(", ").join(map(sql.Identifier, build.view.columns)),
-    )
-    connection.execute("set local enable_seqscan = on")
-    connection.execute(copy, [list(streams)])
-    connection.execute("set local enable_seqscan = off")
 
 
 def _streams(connection: psycopg.Connection[Any], view: View, scope: dict[str, str]) -> tuple[UUID, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -59,6 +60,19 @@ def load(connection: psycopg.Connection[Any], build: Build, keys: Iterable[Key])
         for found in connection.execute(statements(view, build.table).load, arrays, prepare=True):
             rows[tuple(found[place] for place in places)] = dict(zip(columns, found, strict=True))
     return rows
+
+
+def copy(connection: psycopg.Connection[Any], one: Build, made: Build, but: Collection[UUID] = ()) -> None:
+    """Gives a new build the rows of one of the same view, but for those of some streams; part of the caller's
+    transaction."""
+    columns = ", ".join(one.view.columns)
+    query = f"insert into {made.table} ({columns}) select {columns} from {one.table}"
+    connection.execute("set local enable_seqscan = on")
+    if but:
+        connection.execute(f"{query} where not ({one.view.stream_column} = any(%s))", [list(but)])
+    else:
+        connection.execute(query)
+    connection.execute("set local enable_seqscan = off")
 
 
 def write(connection: psycopg.Connection[Any], build: Build, rows: Rows) -> None:

@@ -12,6 +12,7 @@ import click
 import psycopg
 
 from daybook.commands import read_settings
+from daybook.commands._ledger import json_option
 from daybook.logs import configure_logging
 from daybook.session import EXIT_FINDING, Session, session
 from eventlog.connections import connect
@@ -24,7 +25,6 @@ ACTED_ON = ("live", "shadow", "kept", "past")
 NUMBER, POSITION = click.IntRange(1, 2**31 - 1), click.IntRange(1, 2**63 - 1)
 number_option = click.option("--build", "number", type=NUMBER, help="Of this build, and not of the live one.")
 all_option = click.option("--all", "with_discarded", is_flag=True, help="Also what was discarded, with the reason.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from daybook.commands import _builds, _corrections, _record, _rows, _what_if
+from daybook.commands._ledger import json_option
 from daybook.commands._moments import AsOf, as_of_help, position_of
 from daybook.commands._replaying import replaying
 from daybook.commands._reports import html_option, write_page
@@ -30,7 +31,6 @@ from replay.rebuild import Wanted
 
 LEVEL_TIMEOUT_S = 120.0
 LOOK_S = 0.1
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 view_argument = click.argument("name", metavar="VIEW")
 
 

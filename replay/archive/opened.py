@@ -27,12 +27,11 @@ Standing = tuple[int, int, int, int]
 
 
 class Wanted(NamedTuple):
-    """Which rows a reader asked for; nothing given is no filter. `part` is (number, parts): streams of which the last
-    byte of the id, divided by `parts`, leaves `number`."""
+    """Which rows a reader asked for; nothing given is no filter. `endings` are of two digits, of ids of streams."""
 
     topics: tuple[str, ...]
     books: tuple[int, ...]
-    part: tuple[int, int] = (0, 1)
+    endings: tuple[str, ...] = ()
 
 
 def opened(directory: Path, entry: ArchivedFile, compared: dict[str, Standing]) -> BufferedReader:
@@ -112,14 +111,13 @@ class FileRows:
 
     def _read(self, group: int) -> list[Recorded]:
         """First what the filter looks at: most row groups that hold nothing wanted are never read in full."""
-        number, parts = self._wanted.part
-        columns = ["position", "book", "topic", *(["stream_id"] if parts > 1 else [])]
+        endings = self._wanted.endings
+        columns = ["position", "book", "topic", *(["stream_id"] if endings else [])]
         chosen = self._parquet.read_row_group(group, columns=columns, use_threads=False)
         mask = compute.greater(chosen.column("position"), self._after)
         mask = _among(mask, chosen.column("topic"), self._wanted.topics)
         mask = _among(mask, chosen.column("book"), self._wanted.books)
-        if parts > 1:
-            endings = [f"{byte:02x}" for byte in range(number, 256, parts)]
+        if endings:
             mask = _among(mask, compute.utf8_slice_codeunits(chosen.column("stream_id"), 34), endings)
         if not compute.any(mask).as_py():
             return []

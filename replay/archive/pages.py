@@ -45,8 +45,7 @@ class ArchivePages:
         share, left = self._share, self.limit
         while left:
             limit = min(left, PAGE_EVENTS)
-            part = share.number, share.parts
-            rows = self._archive.read(after, limit, topics=share.view.topics, until=end, part=part)
+            rows = self._archive.read(after, limit, topics=share.view.topics, until=end, endings=share.endings)
             if rows:
                 yield rows
             if len(rows) < limit:

@@ -44,13 +44,13 @@ class ArchiveReader:
         topics: Sequence[str] = (),
         books: Sequence[int] = (),
         until: int | None = None,
-        part: tuple[int, int] = (0, 1),
+        endings: tuple[str, ...] = (),
     ) -> list[Recorded]:
         """The next rows of the log in order, up to the archive's end. Raises ArchiveDamaged, and NotInArchive for rows
-        that were never given to it. `part` is (number, parts), as in `Wanted`."""
+        that were never given to it. `endings` are as in `Wanted`."""
         if after < self.manifest.after or not self.holds(books):
             raise NotInArchive(self._not_here(after, books))
-        wanted = Wanted(tuple(sorted(topics)), tuple(sorted(books)), part)
+        wanted = Wanted(tuple(sorted(topics)), tuple(sorted(books)), endings)
         cursor = self._cursor(after, wanted)
         try:
             rows = cursor.take(after, limit, until)

@@ -13,7 +13,7 @@ from psycopg import sql
 from eventlog.connections import connect
 from projections.registry import views
 from projections.view import template
-from replay import builds
+from replay import builds, parked
 from replay.builds import Build, TemporaryBuild
 from replay.digest import digest
 
@@ -23,7 +23,6 @@ ROWS = "select exists (select from {})"
 RELATION = "select to_regclass(%s) is not null"
 DEFINITION = "select pg_get_viewdef(to_regclass(%s))"
 EXPECTED = "daybook_expected"
-PASSED_OVER = "select position from views.parked where view = %s and build = %s"
 DIFFERING = """
 select to_jsonb(l), to_jsonb(f) from (select {columns} from {live}) l full join (select {columns} from {folded}) f
     on {matched} where to_jsonb(l) is distinct from to_jsonb(f) limit {limit}
@@ -65,9 +64,8 @@ def _live(connection: psycopg.Connection[Any], view: str) -> LiveBuild:
             build = builds.find(connection, view, "live")
         except builds.NoSuchBuild:
             return LiveBuild(view, None, lost=f"the code that fills the live build of {view} is gone")
-        passed_over = connection.execute(PASSED_OVER, [view, build.number]).fetchall()
-        positions = frozenset(int(position) for (position,) in passed_over)
-        found = LiveBuild(view, build, build.position, digest(connection, build), positions)
+        passed_over = parked.without(connection, build)
+        found = LiveBuild(view, build, build.position, digest(connection, build), passed_over)
     return found if shown == shown_by else replace(found, shown=shown, shown_by=shown_by)
 
 

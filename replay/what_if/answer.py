@@ -14,7 +14,7 @@ from eventlog.follower import LogReader
 from eventlog.recorded import Recorded
 from projections import registry
 from projections.view import Fact, View
-from replay import builds
+from replay import builds, parked
 from replay.builds import NoSuchBuild
 from replay.causes import add_causes
 from replay.compare import Comparison
@@ -22,7 +22,7 @@ from replay.what_if.changes import Changes, ModuleUnusable
 from replay.what_if.fee_difference import CaptureOf, FeeComparison, FeeDifference
 from replay.what_if.posting_difference import PostingComparison, PostingDifference
 from replay.what_if.reading import Listener, tell
-from replay.what_if.sandbox import Pair, Sandbox, sandbox, set_aside
+from replay.what_if.sandbox import Pair, Sandbox, sandbox
 
 
 class History(LogReader, Protocol):
@@ -97,7 +97,7 @@ def _pairs(database_url: str, views: Sequence[View]) -> list[Pair]:
             aside: frozenset[int] = frozenset()
             try:
                 live = builds.find(connection, new.name, "live")
-                old, aside = live.view, set_aside(connection, live)
+                old, aside = live.view, parked.without(connection, live)
             except NoSuchBuild:
                 old = registry.view(new.name)
             if tuple(old.key) != tuple(new.key):

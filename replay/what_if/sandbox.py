@@ -17,13 +17,12 @@ from psycopg import sql
 from eventlog.connections import connect
 from projections.view import Rows, View
 from replay import tables
-from replay.builds import Build, TemporaryBuild
+from replay.builds import TemporaryBuild
 from replay.compare import Comparison, compare_here
 from replay.fill import EventRefused
 from replay.what_if.changes import FAILURES, ModuleUnusable, said
 from replay.what_if.reading import Told, refused
 
-PARKED = "select position from views.parked where view = %s and build = %s"
 SPILL_ROWS = 50_000
 """Rows that a build keeps in memory before it writes them to its table."""
 
@@ -152,12 +151,6 @@ def sandbox(database_url: str, pairs: Sequence[Pair]) -> Iterator[Sandbox]:
     """A sandbox for as long as a block lasts; what it held is dropped at the end, also by the death of this process."""
     with connect(database_url) as connection:
         yield Sandbox(connection, pairs)
-
-
-def set_aside(connection: psycopg.Connection[Any], build: Build) -> frozenset[int]:
-    """The positions of the events that a build has parked, whether they wait or were given up: just those are not in
-    its rows."""
-    return frozenset(position for (position,) in connection.execute(PARKED, [*build.key]).fetchall())
 
 
 def _first_line(problem: BaseException) -> str:

@@ -12,7 +12,7 @@ from eventlog.application import EventLog
 from eventlog.connections import connect
 from projections.registry import view, views
 from projections.view import Fact, Rows
-from replay import builds, parked, scopes
+from replay import builds, parked, tables
 from replay.alone import AlreadyRebuilding
 from replay.digest import digest
 from replay.fill import EventRefused
@@ -110,14 +110,14 @@ def test_while_rows_are_taken_over_the_machine_goes_on_and_what_it_does_is_not_l
     history: History, log: EventLog, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wallet = history.wallets[0]
-    copy = scopes._copy
+    copy = tables.copy
 
     def copy_under_traffic(*arguments: Any) -> None:
         copy(*arguments)
         history.write(20)
         catch_up(log, database_url)
 
-    monkeypatch.setattr(scopes, "_copy", copy_under_traffic)
+    monkeypatch.setattr(tables, "copy", copy_under_traffic)
     before = last_written(log)
     told = rebuild(database_url, Wanted(view("wallet_entries"), scope={"wallet": str(wallet.id)}))
     assert told.until == before
@@ -136,7 +136,7 @@ def test_a_build_whose_rows_were_not_taken_over_is_given_up_by_the_next_rebuild(
 
     for more in ({}, {"scope": scope}):
         with monkeypatch.context() as cut_off, connect(database_url) as connection:
-            cut_off.setattr(scopes, "_copy", killed)
+            cut_off.setattr(tables, "copy", killed)
             with pytest.raises(KeyboardInterrupt):
                 rebuild(database_url, Wanted(view("balances"), scope=scope))
             assert [row["state"] for row in builds.listed(connection, "balances")][-1] == "filling"
